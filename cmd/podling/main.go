@@ -1,0 +1,75 @@
+// Podling runs the Kubernetes pod lifecycle, whole, in one process: this is its command line.
+//
+// Each command lives in a short file of its own and only turns flags into a call of the package
+// that does the work; main adds them to the root and turns their errors into one line and an exit
+// code: 2 for a command line that makes no sense, 1 for everything else.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(newRootCommand(), os.Args[1:]))
+}
+
+// newRootCommand is `podling` with all its commands.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "podling",
+		Short:         "The Kubernetes pod lifecycle in one process",
+		Long:          "podling runs the Kubernetes pod lifecycle, whole, in one process, and makes every step of it visible.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newUpCommand(),
+		newVersionCommand(),
+	)
+	for _, cmd := range root.Commands() {
+		markUsageErrors(cmd)
+	}
+	return root
+}
+
+// run executes the command line and says how it went: the process's exit code.
+func run(root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	cmd, err := root.ExecuteC()
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command ") {
+		fmt.Fprintf(root.ErrOrStderr(), "podling: %v; see `%s --help`\n", err, cmd.CommandPath())
+		return 2
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "podling: %v\n", err)
+	return 1
+}
+
+// usageError is a command line that makes no sense: an unknown flag, a missing argument, a value
+// that cannot be read.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// markUsageErrors makes what a command's argument check refuses a usage error.
+func markUsageErrors(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+}
