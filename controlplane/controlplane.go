@@ -1,0 +1,203 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// readyInterval is how often /readyz is asked while the API server starts.
+	readyInterval = 10 * time.Millisecond
+	// readyTimeout is how long the API server has to get ready.
+	readyTimeout = 60 * time.Second
+	// stopTimeout is how long a control plane that could not be started has to end.
+	stopTimeout = 15 * time.Second
+)
+
+// Config says how a control plane is run.
+type Config struct {
+	// DataDir is the folder below which everything is kept. It is made, 0700, if it is not there.
+	DataDir string
+	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default 127.0.0.1:0.
+	Listen string
+	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
+	EtcdServers []string
+	// Ephemeral spares the embedded etcd from waiting for the disk: after a crash of the machine
+	// the data may be lost.
+	Ephemeral bool
+	// Verbosity is upstream's -v: what goes to the log beyond warnings and errors.
+	Verbosity int
+	// Step, if set, is told of each part that is ready, and how long that took. It may be called
+	// from several goroutines, one at a time.
+	Step func(name string, took time.Duration)
+}
+
+// ControlPlane is a control plane that runs.
+type ControlPlane struct {
+	pki       *pki
+	addresses addresses
+	admin     *rest.Config
+	log       *os.File
+
+	etcd      *etcd // nil where another etcd is used
+	apiServer *apiServer
+	workers   workers
+
+	stop    sync.Once
+	stopErr error
+	failure *failure
+}
+
+// Start runs a control plane. It returns once the API server is ready, the scheduler knows the
+// cluster, and the controllers run. ctx bounds the start alone.
+func Start(ctx context.Context, cfg Config) (*ControlPlane, error) {
+	c := &ControlPlane{failure: newFailure()}
+	if err := c.start(ctx, cfg); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return nil, errors.Join(err, c.Stop(ctx))
+	}
+	return c, nil
+}
+
+func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	var err error
+	if c.log, err = openLog(filepath.Join(cfg.DataDir, "log"), cfg.Verbosity); err != nil {
+		return err
+	}
+	step := reporter(cfg.Step)
+	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
+		return err
+	}
+	if c.pki, err = openPKI(filepath.Join(cfg.DataDir, "pki")); err != nil {
+		return err
+	}
+	if c.admin, err = c.client(subject{commonName: "kubernetes-admin", groups: []string{groupMasters}}); err != nil {
+		return err
+	}
+	if err := c.startAPI(ctx, cfg, step); err != nil {
+		return err
+	}
+	return c.startWorkers(ctx, step)
+}
+
+// startAPI starts etcd and the API server, and returns when the latter is ready.
+func (c *ControlPlane) startAPI(ctx context.Context, cfg Config, step func(string) func()) error {
+	apiReady := step("API server")
+	servers := cfg.EtcdServers
+	var starting errgroup.Group
+	if len(servers) > 0 {
+		starting.Go(func() error { return probeEtcd(ctx, servers) })
+	} else {
+		etcdReady := step("etcd")
+		var err error
+		if c.etcd, err = startEtcd(filepath.Join(cfg.DataDir, "etcd"), !cfg.Ephemeral, c.log, etcdLevel(cfg.Verbosity)); err != nil {
+			return err
+		}
+		servers = []string{c.etcd.endpoint}
+		starting.Go(func() error {
+			err := c.etcd.wait(ctx)
+			if err == nil {
+				etcdReady()
+			}
+			return err
+		})
+	}
+	var err error
+	c.apiServer, err = newAPIServer(ctx, c.pki, servers, c.addresses)
+	if err := errors.Join(err, starting.Wait()); err != nil {
+		return err
+	}
+	if err := c.apiServer.serve(); err != nil {
+		return err
+	}
+	if err := c.waitReady(ctx); err != nil {
+		return err
+	}
+	apiReady()
+	return nil
+}
+
+// waitReady returns once /readyz answers.
+func (c *ControlPlane) waitReady(ctx context.Context) error {
+	client, err := kubernetes.NewForConfig(c.admin)
+	if err != nil {
+		return fmt.Errorf("client for the API server: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for {
+		why, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-c.failure.done:
+			return c.failure.error()
+		case <-c.apiServer.done:
+			return fmt.Errorf("the API server ended while starting: %w", c.apiServer.err)
+		case <-ctx.Done():
+			return fmt.Errorf("the API server is not ready (%w): %s", ctx.Err(), why)
+		}
+	}
+}
+
+// Stop ends the parts in order: controllers and scheduler, API server, etcd. What is stored stays.
+func (c *ControlPlane) Stop(ctx context.Context) error {
+	c.stop.Do(func() { c.stopErr = c.end(ctx) })
+	return c.stopErr
+}
+
+func (c *ControlPlane) end(ctx context.Context) error {
+	c.failure.disarm()
+	err := c.workers.stop(ctx)
+	if c.apiServer != nil {
+		err = errors.Join(err, c.apiServer.stop(ctx))
+	}
+	if c.etcd != nil {
+		c.etcd.stop()
+	}
+	if c.addresses.listener != nil {
+		c.addresses.listener.Close() // the API server has closed it, if it came that far
+	}
+	if c.log != nil {
+		err = errors.Join(err, closeLog(c.log))
+	}
+	return err
+}
+
+// Done is closed when a part has ended that should not have; Err says which.
+func (c *ControlPlane) Done() <-chan struct{} { return c.failure.done }
+
+// Err is why a part ended, after Done.
+func (c *ControlPlane) Err() error { return c.failure.error() }
+
+// reporter makes a function that begins a step and returns what ends it.
+func reporter(step func(string, time.Duration)) func(string) func() {
+	var mu sync.Mutex
+	return func(name string) func() {
+		began := time.Now()
+		return func() {
+			if step != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				step(name, time.Since(began))
+			}
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package controlplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+)
+
+// workers are the scheduler and the controllers: what works on the objects that the API server
+// keeps, and ends before it does.
+type workers struct {
+	cancel      context.CancelFunc
+	scheduler   <-chan struct{}
+	controllers <-chan struct{}
+}
+
+// startWorkers starts both side by side, and begins to watch that no part ends by itself.
+func (c *ControlPlane) startWorkers(ctx context.Context, step func(string) func()) error {
+	tokenKey, err := c.pki.signingKey()
+	if err != nil {
+		return err
+	}
+	scheduler, err := c.worker("system:kube-scheduler")
+	if err != nil {
+		return err
+	}
+	// Upstream has each controller use a service account with its own rights. Here all of them are in
+	// the process that holds the authority's key, so there is nothing to gain from forty more clients.
+	manager, err := c.worker("system:kube-controller-manager", groupMasters)
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.workers.cancel = cancel
+	defer context.AfterFunc(ctx, cancel)() // the start was given up
+
+	var starting errgroup.Group
+	starting.Go(func() (err error) {
+		ready := step("scheduler")
+		if c.workers.scheduler, err = startScheduler(running, scheduler); err == nil {
+			ready()
+		}
+		return err
+	})
+	starting.Go(func() (err error) {
+		ready := step("controllers")
+		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey); err == nil {
+			ready()
+		}
+		return err
+	})
+	if err := errors.Join(starting.Wait(), ctx.Err()); err != nil {
+		return err
+	}
+	go c.watch()
+	return nil
+}
+
+// worker is a client for one of our own, by its certificate.
+func (c *ControlPlane) worker(name string, groups ...string) (*rest.Config, error) {
+	config, err := c.client(subject{commonName: name, groups: groups})
+	if err != nil {
+		return nil, fmt.Errorf("client for %s: %w", name, err)
+	}
+	return internal(config), nil
+}
+
+// stop ends both and waits for them.
+func (w *workers) stop(ctx context.Context) error {
+	if w.cancel == nil {
+		return nil
+	}
+	w.cancel()
+	for name, done := range map[string]<-chan struct{}{"scheduler": w.scheduler, "controllers": w.controllers} {
+		if done == nil {
+			continue
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("stop the %s: %w", name, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// watch reports the first part that ends although nobody asked it to.
+func (c *ControlPlane) watch() {
+	var etcdErr <-chan error
+	var etcdStopped <-chan struct{}
+	if c.etcd != nil {
+		etcdErr, etcdStopped = c.etcd.server.Err(), c.etcd.server.Server.StopNotify()
+	}
+	select {
+	case err := <-etcdErr:
+		c.failure.report(fmt.Errorf("etcd ended: %w", err))
+	case <-etcdStopped:
+		c.failure.report(errors.New("etcd ended"))
+	case <-c.apiServer.done:
+		c.failure.report(fmt.Errorf("the API server ended: %w", c.apiServer.err))
+	case <-c.workers.scheduler:
+		c.failure.report(errors.New("the scheduler ended"))
+	case <-c.workers.controllers:
+		c.failure.report(errors.New("the controllers ended"))
+	}
+}
