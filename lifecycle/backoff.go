@@ -1,0 +1,52 @@
+package lifecycle
+
+import "time"
+
+// The back-offs of restarts and image pulls (upstream: MaxCrashLoopBackOff,
+// initialCrashLoopBackOff and imageBackOffPeriod in pkg/kubelet/kubelet.go).
+const (
+	InitialBackoff = 10 * time.Second
+	MaxBackoff     = 5 * time.Minute
+)
+
+// Backoff is a delay that doubles with each failure, as plain data. Its rules
+// are those of k8s.io/client-go/util/flowcontrol.Backoff.
+type Backoff struct {
+	Image   string // whose failures are counted; another image starts afresh
+	Delay   time.Duration
+	Updated time.Time
+}
+
+// expired: nothing failed for so long that counting begins anew.
+func (b Backoff) expired(since time.Time) bool {
+	return since.Sub(b.Updated) > 2*MaxBackoff
+}
+
+// Until is the end of the back-off that began at since, and whether there is
+// one to wait for at now.
+func (b Backoff) Until(image string, since, now time.Time) (time.Time, bool) {
+	if b.Delay == 0 || b.Image != image || b.expired(since) {
+		return time.Time{}, false
+	}
+	end := since.Add(b.Delay)
+	return end, now.Before(end)
+}
+
+// Next is the back-off after one more attempt at now, for a failure at since.
+func (b Backoff) Next(image string, since, now time.Time) Backoff {
+	delay := InitialBackoff
+	if b.Delay > 0 && b.Image == image && !b.expired(since) {
+		delay = min(2*b.Delay, MaxBackoff)
+	}
+	return Backoff{Image: image, Delay: delay, Updated: now}
+}
+
+// retryDelay is how long to wait after a failure that has no back-off of its
+// own (sandbox, volumes, container configuration): 1 s, doubling to 10 s, which
+// is upstream's steady interval (backOffPeriod in pkg/kubelet/kubelet.go).
+func retryDelay(attempts int) time.Duration {
+	return min(time.Second<<min(max(attempts-1, 0), 4), 10*time.Second)
+}
+
+// retryAt is when a failure may be tried again.
+func (f *Failure) retryAt() time.Time { return f.At.Add(retryDelay(f.Attempts)) }

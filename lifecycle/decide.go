@@ -1,0 +1,170 @@
+package lifecycle
+
+import (
+	"fmt"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Decide says what the pod's status is, what is to be done for it, and when to
+// ask again. It reads nothing but its arguments, changes none of them, and
+// gives the same answer to the same question.
+//
+// pod is the pod as the API has it; seen is what the node knows of it.
+func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
+	old := seen.Reported
+	if old == nil {
+		old = &pod.Status
+	}
+	if len(seen.Pass) > 0 {
+		return underway(pod, old, &seen, now)
+	}
+	var p Plan
+	st := starts{now: now}
+	var over bool
+	p.Status, over = status(pod, old, &seen, &p, &st)
+	p.Report = !seen.Gone
+
+	switch {
+	case seen.Cleaned:
+		finished(pod, &seen, &p)
+	case seen.Killed:
+		p.Actions = []Action{{Verb: CleanUp, Cause: "every container has stopped"}}
+	case seen.Gone, pod.DeletionTimestamp != nil, over:
+		grace, cause := graceAndCause(pod, &seen, over)
+		p.Actions = []Action{{Verb: KillPod, Grace: grace, Cause: cause}}
+	default:
+		p.Events = append(p.Events, backoffEvents(pod, old, &p.Status)...)
+		sync(pod, old, &seen, &p, &st)
+		return p
+	}
+	p.Wake, p.Cause = time.Time{}, "" // back-offs and deadlines are of no more interest
+	return p
+}
+
+// finished: nothing of the pod is left on the node.
+func finished(pod *v1.Pod, seen *Observed, p *Plan) {
+	switch {
+	case seen.Gone:
+		p.Done = true
+	case pod.DeletionTimestamp != nil:
+		p.Actions = []Action{{Verb: DeletePod, Cause: "the pod was deleted and nothing of it is left on the node"}}
+	}
+}
+
+// underway: a pass is being carried out. Nothing is reported meanwhile but that
+// the sandbox is ready (upstream: OnPodSandboxReady in pkg/kubelet/kubelet.go),
+// and nothing is begun; at most the pass is given up.
+func underway(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) Plan {
+	var p Plan
+	p.Status = *old
+	pass := seen.Pass[0]
+	if needed, _, _ := sandboxNeeded(pod, seen); !needed && pass.Verb != KillPod && !seen.Gone {
+		if c := Condition(old, v1.PodReadyToStartContainers); c != nil && c.Status != v1.ConditionTrue {
+			p.Status, p.Report = sandboxReady(pod, old, now), true
+		}
+	}
+	over := seen.Evict != nil
+	if t := old.StartTime; t != nil && pod.Spec.ActiveDeadlineSeconds != nil {
+		deadline := t.Add(time.Duration(*pod.Spec.ActiveDeadlineSeconds) * time.Second)
+		if over = over || !now.Before(deadline); !over {
+			p.wakeAt(deadline, "activeDeadlineSeconds")
+		}
+	}
+	if !seen.Gone && pod.DeletionTimestamp == nil && !over {
+		return p
+	}
+	switch pass.Verb {
+	case KillPod:
+		grace, _ := graceAndCause(pod, seen, over)
+		p.Interrupt = grace < pass.Grace // somebody is in more of a hurry than when it began
+	case CleanUp, DeletePod:
+	default:
+		p.Interrupt = true
+	}
+	return p
+}
+
+func sandboxReady(pod *v1.Pod, old *v1.PodStatus, now time.Time) v1.PodStatus {
+	s := *old
+	s.Conditions = make([]v1.PodCondition, len(old.Conditions))
+	for i, c := range old.Conditions {
+		if c.Type == v1.PodReadyToStartContainers {
+			c = v1.PodCondition{Type: c.Type, Status: v1.ConditionTrue, ObservedGeneration: pod.Generation}
+			c.LastTransitionTime = second(metav1.NewTime(now))
+		}
+		s.Conditions[i] = c
+	}
+	return s
+}
+
+// graceAndCause is how much time the pod's containers get, in seconds, and why they have to go.
+func graceAndCause(pod *v1.Pod, seen *Observed, over bool) (grace int64, cause string) {
+	switch {
+	case seen.Gone:
+		return 0, "the pod is gone from the API"
+	case seen.Evict != nil && seen.Evict.Grace != nil:
+		return *seen.Evict.Grace, seen.Evict.Message
+	case pod.DeletionTimestamp != nil:
+		return graceOf(pod), "the pod was deleted"
+	case over:
+		return graceOf(pod), "the pod is over"
+	}
+	return graceOf(pod), "the pod ends"
+}
+
+// graceOf is the time between SIGTERM and SIGKILL in seconds (upstream:
+// setTerminationGracePeriod in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func graceOf(pod *v1.Pod) int64 {
+	switch {
+	case pod.DeletionGracePeriodSeconds != nil:
+		return *pod.DeletionGracePeriodSeconds
+	case pod.Spec.TerminationGracePeriodSeconds != nil:
+		return *pod.Spec.TerminationGracePeriodSeconds
+	}
+	return MinimumGrace
+}
+
+// MinimumGrace is the least time a container gets to end by itself, in seconds
+// (upstream: minimumGracePeriodInSeconds in pkg/kubelet/kuberuntime).
+const MinimumGrace = 2
+
+// backoffEvents are the Events of the back-offs that begin with this status.
+func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
+	var out []Event
+	begin := func(was, is []v1.ContainerStatus, images []v1.Container) {
+		for i := range is {
+			c := &is[i]
+			if c.State.Waiting == nil {
+				continue
+			}
+			if w := find(was, c.Name); w != nil && w.State.Waiting != nil && w.State.Waiting.Reason == c.State.Waiting.Reason {
+				continue
+			}
+			switch c.State.Waiting.Reason {
+			case CrashLoopBackOff:
+				out = append(out, Event{Type: v1.EventTypeWarning, Reason: "BackOff", Container: c.Name,
+					Message: fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, describe(pod))})
+			case ImagePullBackOff:
+				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: c.Name,
+					Message: fmt.Sprintf("Back-off pulling image %q", imageOf(images, c.Name))},
+					Event{Type: v1.EventTypeWarning, Reason: "Failed", Container: c.Name, Message: "Error: " + ImagePullBackOff})
+			}
+		}
+	}
+	begin(old.InitContainerStatuses, s.InitContainerStatuses, pod.Spec.InitContainers)
+	begin(old.ContainerStatuses, s.ContainerStatuses, pod.Spec.Containers)
+	begin(old.EphemeralContainerStatuses, s.EphemeralContainerStatuses, ephemeralSpecs(pod))
+	return out
+}
+
+func imageOf(specs []v1.Container, name string) string {
+	for i := range specs {
+		if specs[i].Name == name {
+			return specs[i].Image
+		}
+	}
+	return ""
+}

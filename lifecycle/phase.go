@@ -1,0 +1,99 @@
+package lifecycle
+
+import v1 "k8s.io/api/core/v1"
+
+// phase sums the containers up into the pod's phase (upstream: getPhase in
+// pkg/kubelet/kubelet_pods.go). ended: nothing of the pod will run again,
+// whatever its restart policy says.
+func phase(pod *v1.Pod, statuses []v1.ContainerStatus, ended, hasInitialized bool) v1.PodPhase {
+	pendingInit, pendingSidecars, failedInit := 0, 0, 0
+	unknown, running, waiting, stopped, stoppedForGood, succeeded := 0, 0, 0, 0, 0, 0
+
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		s := find(statuses, c.Name)
+		if isSidecar(c) {
+			switch {
+			case s == nil:
+				unknown++
+			case s.State.Running != nil:
+				if s.Started == nil || !*s.Started {
+					pendingSidecars++
+				}
+				running++
+			case s.State.Terminated != nil, s.State.Waiting != nil && s.LastTerminationState.Terminated != nil:
+				// a sidecar that ended says nothing about the phase
+			case s.State.Waiting != nil:
+				pendingSidecars++
+				waiting++
+			default:
+				pendingSidecars++
+				unknown++
+			}
+			continue
+		}
+		end := ending(s)
+		switch {
+		case end == nil:
+			pendingInit++
+		case end.ExitCode != 0 && !shouldRestart(pod, c, end.ExitCode):
+			failedInit++
+		}
+	}
+	for i := range pod.Spec.Containers {
+		c := &pod.Spec.Containers[i]
+		s := find(statuses, c.Name)
+		switch end := ending(s); {
+		case s == nil:
+			unknown++
+		case s.State.Running != nil:
+			running++
+		case end != nil:
+			stopped++
+			if !shouldRestart(pod, c, end.ExitCode) {
+				stoppedForGood++
+			}
+			if s.State.Terminated != nil && end.ExitCode == 0 {
+				succeeded++
+			}
+		case s.State.Waiting != nil:
+			waiting++
+		default:
+			unknown++
+		}
+	}
+
+	switch {
+	case failedInit > 0:
+		return v1.PodFailed
+	case pendingInit > 0, pendingSidecars > 0 && !hasInitialized, waiting > 0:
+		return v1.PodPending
+	case running > 0 && unknown == 0:
+		return v1.PodRunning
+	case running == 0 && stopped > 0 && unknown == 0:
+		if !ended && stopped != stoppedForGood {
+			return v1.PodRunning // at least one of them is about to run again
+		}
+		if stopped == succeeded {
+			return v1.PodSucceeded
+		}
+		return v1.PodFailed
+	}
+	return v1.PodPending
+}
+
+// ending is how the container ended, if it is not running: now, or the last
+// time before it began to wait.
+func ending(s *v1.ContainerStatus) *v1.ContainerStateTerminated {
+	switch {
+	case s == nil:
+		return nil
+	case s.State.Terminated != nil:
+		return s.State.Terminated
+	case s.State.Waiting != nil:
+		return s.LastTerminationState.Terminated
+	}
+	return nil
+}
+
+func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }

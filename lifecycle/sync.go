@@ -1,0 +1,116 @@
+package lifecycle
+
+import v1 "k8s.io/api/core/v1"
+
+// The words of a network that is not there (upstream: NetworkNotReady events
+// and the node's condition; the old NetworkPluginNotReady).
+const (
+	networkNotReady       = "NetworkNotReady"
+	NetworkPluginNotReady = "NetworkPluginNotReady"
+)
+
+// sync lays out one pass of a pod that is to run.
+func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
+	t := compute(pod, seen)
+	if !t.any(seen) {
+		return
+	}
+	if seen.Network != "" && !pod.Spec.HostNetwork {
+		if c := Condition(old, v1.PodReadyToStartContainers); c == nil || c.Reason != NetworkPluginNotReady {
+			p.Events = append(p.Events, Event{Type: v1.EventTypeWarning, Reason: networkNotReady, Message: "network is not ready: " + seen.Network})
+		}
+		return // the node asks again once its network is there
+	}
+	if f := seen.Volumes.Failure; !seen.Volumes.Mounted {
+		if f != nil && st.now.Before(f.retryAt()) {
+			p.wakeAt(f.retryAt(), "volumes are tried again")
+			return
+		}
+		p.Actions = append(p.Actions, Action{Verb: MountVolumes, Cause: "the pod's containers need its volumes", Needed: true})
+	}
+	switch {
+	case t.killPod && !t.sandbox:
+		if seen.anyRunning() || anyReady(seen) {
+			p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: graceOf(pod), Cause: "none of its containers is to run again", Needed: true})
+		}
+		return
+	case t.killPod:
+		p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: graceOf(pod), Cause: "its sandbox has to be made anew", Needed: true})
+	default:
+		p.Actions = append(p.Actions, t.kill...)
+	}
+	if t.sandbox {
+		if f := seen.Sandbox; f != nil && st.now.Before(f.retryAt()) {
+			p.Actions = nil
+			p.wakeAt(f.retryAt(), "the sandbox is tried again")
+			return
+		}
+		if t.sandboxDead != "" {
+			p.Events = append(p.Events, Event{Type: v1.EventTypeNormal, Reason: "SandboxChanged", Message: "Pod sandbox changed, it will be killed and re-created."})
+		}
+		p.Actions = append(p.Actions, Action{Verb: CreateSandbox, Attempt: t.attempt, Cause: "the pod has no sandbox that is ready", Needed: true})
+	}
+	for _, c := range t.ephemeral {
+		start(seen, p, st, c, p.Status.EphemeralContainerStatuses, false)
+	}
+	for _, c := range t.initial {
+		start(seen, p, st, c, p.Status.InitContainerStatuses, !isSidecar(c))
+	}
+	for _, c := range t.regular {
+		start(seen, p, st, c, p.Status.ContainerStatuses, false)
+	}
+}
+
+// any: there is something to start or to stop.
+func (t *todo) any(seen *Observed) bool {
+	return t.sandbox || t.killPod || len(t.kill)+len(t.ephemeral)+len(t.initial)+len(t.regular) > 0
+}
+
+// start adds the start of a container to the pass, unless a back-off holds it.
+func start(seen *Observed, p *Plan, st *starts, c *v1.Container, statuses []v1.ContainerStatus, needed bool) {
+	if st.held[c.Name] {
+		return
+	}
+	a := Action{Verb: StartContainer, Container: c.Name, Cause: "the container has not run yet", Needed: needed}
+	n := seen.newest(c.Name)
+	if s := find(statuses, c.Name); n != nil {
+		a.Restarts, a.Cause = max(n.RestartCount, s.RestartCount)+1, "the container ended and is to run again"
+	} else if s.LastTerminationState.Terminated != nil {
+		a.Restarts = s.RestartCount
+	}
+	if b, ok := st.next[c.Name]; ok {
+		a.Backoff = &b
+	} else if n != nil && n.State == Running && !replaced(seen, p, st, c, &a) {
+		return
+	}
+	p.Actions = append(p.Actions, a)
+}
+
+// replaced: the container runs and is stopped earlier in this pass. Its back-off
+// counts from the last one of it that ended, so that the first replacement is
+// immediate and a container that keeps failing its probes waits longer each time.
+func replaced(seen *Observed, p *Plan, st *starts, c *v1.Container, a *Action) bool {
+	for i := range seen.Containers {
+		e := &seen.Containers[i]
+		if e.Name != c.Name || e.State != Exited {
+			continue
+		}
+		b := seen.Backoffs[c.Name]
+		if _, in := b.Until(c.Image, e.FinishedAt, st.now); in {
+			return false
+		}
+		next := b.Next(c.Image, e.FinishedAt, st.now)
+		a.Backoff = &next
+		break
+	}
+	return true
+}
+
+func anyReady(seen *Observed) bool {
+	for _, s := range seen.Sandboxes {
+		if s.Ready {
+			return true
+		}
+	}
+	return false
+}
