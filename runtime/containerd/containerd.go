@@ -1,0 +1,219 @@
+// Package containerd starts a containerd of podling's own and minds it: writes
+// its configuration, starts it again when it dies, and leaves its containers
+// alone when podling ends.
+//
+// It is the ground that the node stands on: the kubelet talks to Endpoint
+// through runtime/cri, containerd runs a shim for each pod, the shim runs runc,
+// and the CNI plugins hang the pod on a bridge of this daemon's own. Images
+// come from files that podling serves (package images), from mirrors, or from
+// the registries they name.
+//
+// Everything lies below one folder; nothing of another containerd on the
+// machine is read or touched.
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/runtime/containerd/images"
+	"github.com/podling/podling/runtime/containerd/pause"
+	"github.com/podling/podling/runtime/cri"
+)
+
+// Config says what to start.
+type Config struct {
+	// Dir is the daemon's folder: configuration, images, containers, socket, log.
+	// A daemon started on the same folder again has the same containers.
+	Dir string
+	// Mirrors are asked before the registries they stand for: host (docker.io)
+	// to URL (http://127.0.0.1:5000).
+	Mirrors map[string]string
+	// Images are archives or OCI layout folders that are asked before any registry.
+	Images []string
+	// Step, if set, is told of each thing that is ready and how long it took.
+	Step func(name string, took time.Duration)
+}
+
+// A Daemon is a containerd that is running, or being started again.
+type Daemon struct {
+	files    layout
+	programs programs
+	network  network
+	registry *http.Server
+
+	stopping chan struct{} // closed when containerd shall end
+	stop     sync.Once
+	ended    chan struct{} // closed when it has, for good
+}
+
+// Start returns once containerd's CRI answers. What cannot work (no root, a
+// program that is missing, an archive that is broken) is said before anything
+// is started. Cancelling ctx ends the start; the daemon runs until Stop.
+func Start(ctx context.Context, cfg Config) (*Daemon, error) {
+	began := time.Now()
+	if err := mayRun(); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{files: layout(dir), stopping: make(chan struct{}), ended: make(chan struct{})}
+	if err := d.files.check(); err != nil {
+		return nil, err
+	}
+	if d.programs, err = findPrograms(); err != nil {
+		return nil, err
+	}
+	if err := checkMirrors(cfg.Mirrors); err != nil {
+		return nil, err
+	}
+	set, err := loadImages(cfg.Images)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.prepare(ctx); err != nil {
+		return nil, fmt.Errorf("preparing containerd in %s: %w", dir, err)
+	}
+	if err := d.serve(set, cfg.Mirrors); err != nil {
+		return nil, fmt.Errorf("serving images to containerd: %w", err)
+	}
+	if err := d.start(ctx); err != nil {
+		return nil, errors.Join(err, d.registry.Close())
+	}
+	if cfg.Step != nil {
+		cfg.Step("containerd", time.Since(began))
+	}
+	return d, nil
+}
+
+// Endpoint is the CRI socket, as unix:///path.
+func (d *Daemon) Endpoint() string { return "unix://" + d.files.socket() }
+
+// Stop ends containerd, with force if it has not ended by itself after five
+// seconds or when ctx ends. Containers go on; Start on the same folder finds
+// them again.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.stop.Do(func() { close(d.stopping) })
+	select {
+	case <-d.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("containerd has not ended: %w", ctx.Err())
+	}
+	return d.registry.Close()
+}
+
+// loadImages reads the given archives and adds the pause image.
+func loadImages(paths []string) (*images.Set, error) {
+	set, err := images.Load(paths...)
+	if err != nil {
+		return nil, err
+	}
+	img, err := pause.Image(runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	return set, set.Add(pause.Name, img)
+}
+
+// prepare writes what containerd reads, and ends a containerd that a killed
+// podling has left behind on this folder: its containers outlive it.
+func (d *Daemon) prepare(ctx context.Context) error {
+	if err := os.MkdirAll(string(d.files), 0o711); err != nil {
+		return err
+	}
+	if err := endLeftBehind(ctx, d.files); err != nil {
+		return err
+	}
+	if err := d.files.freshState(); err != nil {
+		return err
+	}
+	if err := d.files.writeConfig(d.programs); err != nil {
+		return err
+	}
+	var err error
+	if d.network, err = d.files.chooseNetwork(); err != nil {
+		return err
+	}
+	return d.files.writeNetwork(d.network)
+}
+
+// serve opens podling's registry on a loopback port and points containerd to it.
+func (d *Daemon) serve(set *images.Set, mirrors map[string]string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	d.registry = &http.Server{Handler: set, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := d.registry.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			klog.ErrorS(err, "podling's image registry ended: images given with --image can no longer be pulled")
+		}
+	}()
+	if err := d.files.writeHosts(listener.Addr().String(), set, mirrors); err != nil {
+		return errors.Join(err, d.registry.Close())
+	}
+	return nil
+}
+
+// start starts containerd and its minder and waits for the CRI.
+func (d *Daemon) start(ctx context.Context) error {
+	forwarded := make(chan error, 1)
+	go func() { forwarded <- d.network.forward(ctx) }()
+	p, err := d.launch()
+	if err != nil {
+		<-forwarded
+		return err
+	}
+	answers, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.exited:
+			cancel()
+		case <-answers.Done():
+		}
+	}()
+	if err := d.ready(answers); err != nil {
+		select {
+		case <-p.exited:
+			err = fmt.Errorf("containerd ended at its start: %s", d.files.lastLog())
+		default:
+			p.end(ctx)
+		}
+		<-forwarded
+		return err
+	}
+	go d.mind(p)
+	if err := <-forwarded; err != nil {
+		klog.InfoS("Pods cannot reach beyond this machine", "reason", err)
+	}
+	return nil
+}
+
+// ready waits for the CRI and has it pull the pause image, so that the first
+// pod does not wait for that.
+func (d *Daemon) ready(ctx context.Context) (err error) {
+	client, err := cri.Connect(ctx, d.Endpoint())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close(ctx)) }()
+	spec := &runtimeapi.ImageSpec{Image: pause.Name}
+	if _, err := client.PullImage(ctx, spec, nil, nil); err != nil {
+		return fmt.Errorf("the pause image: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// iptables is the program's path, or nothing.
+func iptables() string { return find("iptables", pathDirs()) }
+
+// rules let the subnet's pods reach beyond the machine, and answers come back,
+// also where the machine forwards nothing by default (as docker sets it).
+// They are shared by all pods and stay while containers run.
+func (n network) rules() [][]string {
+	s := n.subnet.String()
+	about := []string{"-m", "comment", "--comment", n.name}
+	return [][]string{
+		slices.Concat([]string{"-t", "nat", "POSTROUTING", "-s", s, "!", "-d", s}, about, []string{"-j", "MASQUERADE"}),
+		slices.Concat([]string{"-t", "filter", "FORWARD", "-s", s}, about, []string{"-j", "ACCEPT"}),
+		slices.Concat([]string{"-t", "filter", "FORWARD", "-d", s, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED,DNAT"}, about, []string{"-j", "ACCEPT"}),
+	}
+}
+
+// forward puts the rules in force that are not.
+func (n network) forward(ctx context.Context) error {
+	program := iptables()
+	if program == "" {
+		return errors.New("iptables is not installed (Debian: apt-get install iptables)")
+	}
+	for _, rule := range n.rules() {
+		if iptablesRule(ctx, program, "-C", rule) == nil {
+			continue
+		}
+		if err := iptablesRule(ctx, program, "-I", rule); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unforward takes the rules back.
+func (n network) unforward(ctx context.Context) error {
+	program := iptables()
+	if program == "" {
+		return nil // then none were set
+	}
+	var errs []error
+	for _, rule := range n.rules() {
+		if iptablesRule(ctx, program, "-C", rule) == nil {
+			errs = append(errs, iptablesRule(ctx, program, "-D", rule))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// iptablesRule checks (-C), inserts (-I) or deletes (-D) a rule, written as
+// -t TABLE CHAIN MATCH...
+func iptablesRule(ctx context.Context, program, action string, rule []string) error {
+	args := slices.Concat([]string{"-w", "5"}, rule[:2], []string{action}, rule[2:])
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package containerd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/podling/podling/runtime/cri"
+)
+
+// atOnce is how many pods are removed side by side.
+const atOnce = 8
+
+// RemoveAll ends all pods and the daemon and removes every trace of them:
+// containers, shims, mounts, network namespaces, the bridge, the firewall
+// rules, and the folder. What the runtime does not remove by itself, because it
+// is dead or broken, is removed without it.
+func (d *Daemon) RemoveAll(ctx context.Context) error {
+	errs := []error{d.removePods(ctx), d.Stop(ctx)}
+	if shims, err := processesWith("-address", d.files.socket()); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, endShims(ctx, shims))
+	}
+	errs = append(errs,
+		unmountBelow(string(d.files)),
+		d.network.unforward(ctx),
+		removeBridge(d.network.name),
+		os.RemoveAll(string(d.files)))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("removing containerd's %s: %w", d.files, err)
+	}
+	return nil
+}
+
+// removePods has the runtime end and remove all pods: it alone gives addresses
+// and forwarded ports back.
+func (d *Daemon) removePods(ctx context.Context) (err error) {
+	client, err := cri.Connect(ctx, d.Endpoint())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close(ctx)) }()
+	pods, err := client.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for _, pod := range pods {
+		group.Go(func() error {
+			if err := client.StopPodSandbox(ctx, pod.Id); err != nil {
+				return err
+			}
+			return client.RemovePodSandbox(ctx, pod.Id)
+		})
+	}
+	return group.Wait()
+}
+
+// endShims ends shims whose pods the runtime did not remove, their containers
+// first: a shim that ends leaves those running.
+func endShims(ctx context.Context, shims []int) error {
+	var containers []int
+	for _, shim := range shims {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", shim))
+		if err != nil {
+			return err
+		}
+		for _, task := range tasks {
+			b, err := os.ReadFile(task)
+			if err != nil {
+				continue // ended meanwhile
+			}
+			for _, child := range strings.Fields(string(b)) {
+				var pid int
+				if _, err := fmt.Sscan(child, &pid); err == nil {
+					containers = append(containers, pid)
+				}
+			}
+		}
+	}
+	return cmp.Or(endAll(ctx, containers), endAll(ctx, shims))
+}
+
+// unmountBelow takes down the mounts under dir, innermost first.
+func unmountBelow(dir string) error {
+	b, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var points []string
+	for line := range strings.Lines(string(b)) {
+		// Field 5 is the mount point, with blanks written as \040.
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(fields[4])
+		if strings.HasPrefix(point, dir+"/") {
+			points = append(points, point)
+		}
+	}
+	var errs []error
+	for _, point := range slices.Backward(points) {
+		if err := unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			errs = append(errs, &os.PathError{Op: "unmount", Path: point, Err: err})
+		}
+	}
+	return errors.Join(errs...)
+}
