@@ -1,0 +1,125 @@
+// Command podling-conformance plays scenarios on a cluster and says which hold.
+//
+//	podling-conformance [flags] [scenario...]
+//
+// Without -kubeconfig it starts podling itself (PODLING_BIN, or bin/podling), with
+// a registry that has the scenarios' images. With -check it plays nothing and
+// judges recordings made before. Exit code 0 says that every scenario holds.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/podling/podling/conformance"
+	"github.com/podling/podling/conformance/images"
+	"github.com/podling/podling/conformance/launch"
+)
+
+type options struct {
+	kubeconfig, node, registry, kubectl string
+	scenarios, holds                    string
+	record, check                       string
+	jobs                                int
+	verbose                             bool
+	names                               []string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "the cluster; without it podling is started")
+	flag.StringVar(&o.node, "node", "", "with -kubeconfig: the node that steps name")
+	flag.StringVar(&o.registry, "registry", "", "with -kubeconfig: `ADDR:PORT` of the registry that the cluster takes for docker.io, with the scenarios' images in it")
+	flag.StringVar(&o.kubectl, "kubectl", "", "with -kubeconfig: `command` that the steps call as kubectl (default podling's own)")
+	flag.StringVar(&o.scenarios, "scenarios", "conformance/scenarios", "`folder` of the scenarios")
+	flag.StringVar(&o.holds, "holds", "conformance/holds.txt", "`file` that lists the scenarios that held before")
+	flag.StringVar(&o.record, "record", "", "keep the recordings in this `folder`")
+	flag.StringVar(&o.check, "check", "", "play nothing: judge the recordings in this `folder`")
+	flag.IntVar(&o.jobs, "jobs", 5, "how many scenarios at once")
+	flag.BoolVar(&o.verbose, "v", false, "print every difference, details too")
+	flag.Parse()
+	o.names = flag.Args()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	held, err := run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "podling-conformance:", err)
+	}
+	if err != nil || !held {
+		os.Exit(1)
+	}
+}
+
+// run plays or judges the scenarios and says whether all hold.
+func run(ctx context.Context, o options) (bool, error) {
+	scenarios, err := conformance.Scenarios(o.scenarios, o.names...)
+	if err != nil {
+		return false, err
+	}
+	expected, err := conformance.Names(o.holds)
+	if err != nil {
+		return false, fmt.Errorf("list of what held before: %w", err)
+	}
+	s := score{expected: expected, total: len(scenarios), verbose: o.verbose}
+	if o.check != "" {
+		for _, scenario := range scenarios {
+			s.add(judge(o.check, scenario))
+		}
+	} else if err := play(ctx, o, scenarios, s.add); err != nil {
+		return false, err
+	}
+	s.summary()
+	return s.held == s.total, nil
+}
+
+// judge checks one recording that was made before.
+func judge(dir string, scenario conformance.Scenario) conformance.Result {
+	result := conformance.Result{Scenario: scenario}
+	var recording *conformance.Recording
+	if recording, result.Err = conformance.Load(dir, scenario.Name); result.Err == nil {
+		result.Verdict, result.Err = conformance.Check(scenario, recording)
+	}
+	return result
+}
+
+// play runs the scenarios on the cluster that the options name, or on one that it
+// brings up and takes down again.
+func play(ctx context.Context, o options, scenarios []conformance.Scenario, report func(conformance.Result)) (err error) {
+	runner, stop, err := cluster(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	runner.Jobs, runner.RecordDir = o.jobs, o.record
+	return runner.Run(ctx, scenarios, report)
+}
+
+// cluster is a runner for the cluster that the options name, or for podling.
+func cluster(ctx context.Context, o options) (conformance.Runner, func() error, error) {
+	if o.kubeconfig == "" {
+		binary, err := launch.Binary(".")
+		if err != nil {
+			return conformance.Runner{}, nil, err
+		}
+		return conformance.Podling(ctx, binary)
+	}
+	path, err := filepath.Abs(o.kubeconfig)
+	if err != nil {
+		return conformance.Runner{}, nil, err
+	}
+	runner := conformance.Runner{Kubeconfig: path, Node: o.node, Kubectl: o.kubectl, Push: images.Registry{Addr: o.registry}.Push}
+	if runner.Kubectl == "" {
+		binary, err := launch.Binary(".")
+		if err != nil {
+			return conformance.Runner{}, nil, fmt.Errorf("no -kubectl given: %w", err)
+		}
+		runner.Kubectl = binary + " kubectl"
+	}
+	return runner, func() error { return nil }, nil
+}
