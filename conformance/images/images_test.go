@@ -1,0 +1,103 @@
+package images
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// TestServe pulls each image as a runtime would.
+func TestServe(t *testing.T) {
+	r, stop, err := Serve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[v1.Hash]string{}
+	for name, command := range map[string]int{"busybox:1.36": 1, "busybox:latest": 1, "nocmd:1": 0} {
+		image := pull(t, r, name)
+		config, err := image.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(config.Config.Cmd) != command || len(config.Config.Entrypoint) != 0 {
+			t.Errorf("%s runs %q %q", name, config.Config.Entrypoint, config.Config.Cmd)
+		}
+		id, err := image.ConfigName()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, taken := ids[id]; taken {
+			t.Errorf("%s and %s are the same image", name, other)
+		}
+		ids[id] = name
+	}
+	found := map[string]byte{}
+	content := mutate.Extract(pull(t, r, "busybox:1.36"))
+	defer content.Close()
+	for files := tar.NewReader(content); ; {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[h.Name] = h.Typeflag
+	}
+	for name, kind := range map[string]byte{"bin/busybox": tar.TypeReg, "bin/sh": tar.TypeSymlink, "bin/sleep": tar.TypeSymlink, "tmp": tar.TypeDir} {
+		if found[name] != kind && found[name+"/"] != kind {
+			t.Errorf("%s is of type %q; want %q", name, found[name], kind)
+		}
+	}
+
+	missing, err := r.reference("later:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *transport.Error
+	if _, err := remote.Image(missing); !errors.As(err, &refused) || refused.StatusCode != http.StatusNotFound {
+		t.Errorf("an image that was not pushed: %v; want 404", err)
+	}
+	if err := r.Push(t.Context(), "later:1"); err != nil {
+		t.Fatal(err)
+	}
+	pull(t, r, "later:1")
+	if err := r.Push(t.Context(), "Not A Name"); err == nil {
+		t.Error("no error for a name that is none")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := http.Get("http://" + r.Addr + "/v2/"); err == nil {
+		t.Error("the registry answers after it was stopped")
+	}
+}
+
+func pull(t *testing.T, r Registry, image string) v1.Image {
+	t.Helper()
+	reference, err := r.reference(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := remote.Image(reference)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// TestStatic: only a program that needs no libraries will do.
+func TestStatic(t *testing.T) {
+	for _, path := range []string{"/no/such/busybox", "images_test.go"} {
+		if err := static(path); err == nil {
+			t.Errorf("%s is taken for a static program", path)
+		}
+	}
+}
