@@ -70,10 +70,13 @@ func Start(ctx context.Context, cfg Config) (*ControlPlane, error) {
 }
 
 func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
+	var err error
+	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	var err error
 	if c.log, err = openLog(filepath.Join(cfg.DataDir, "log"), cfg.Verbosity); err != nil {
 		return err
 	}

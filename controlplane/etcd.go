@@ -65,11 +65,8 @@ func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd
 	cfg.SnapshotCount, cfg.SnapshotCatchUpEntries = etcdSnapshotCount, etcdCatchUpEntries
 	cfg.UnsafeNoFsync = !fsync
 	cfg.EnableGRPCGateway = false
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(
-		zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewProductionEncoderConfig()), zapcore.Lock(log), level),
-		// etcd ends the process when its files are damaged; here it ends the goroutine that asked.
-		zap.WithFatalHook(zapcore.WriteThenGoexit),
-	))
+	cfg.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration // 0 would warn of each request
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(log, level))
 
 	var err error
 	e.server, err = launchEtcd(cfg)
@@ -78,6 +75,14 @@ func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd
 		return nil, fmt.Errorf("start etcd on %s: %w", dir, err)
 	}
 	return e, nil
+}
+
+// etcdLogger writes to the log. Where etcd would end the process, because its files are damaged, it
+// ends the goroutine that asked.
+func etcdLogger(log *os.File, level zapcore.Level) *zap.Logger {
+	layout := zap.NewDevelopmentEncoderConfig()
+	core := zapcore.NewCore(zapcore.NewConsoleEncoder(layout), zapcore.Lock(log), level)
+	return zap.New(core, zap.WithFatalHook(zapcore.WriteThenGoexit)).Named("etcd")
 }
 
 // launchEtcd turns etcd's ways to give up (exit, panic) into errors.

@@ -2,7 +2,6 @@ package controlplane
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -31,7 +30,7 @@ const (
 	clockSkew = time.Hour
 
 	blockCertificate = "CERTIFICATE"
-	blockPrivateKey  = "PRIVATE KEY"
+	blockPrivateKey  = "EC PRIVATE KEY"
 )
 
 // pki is the control plane's certificates, below one folder.
@@ -51,7 +50,7 @@ type pki struct {
 type keyPair struct {
 	file    string
 	cert    *x509.Certificate
-	key     crypto.Signer
+	key     *ecdsa.PrivateKey
 	certPEM []byte
 	keyPEM  []byte
 }
@@ -197,7 +196,7 @@ func issue(template *x509.Certificate, ca *keyPair) (*keyPair, error) {
 	}
 	now := time.Now()
 	template.NotBefore, template.NotAfter = now.Add(-clockSkew), now.Add(certificateLifetime)
-	parent, signer := template, crypto.Signer(key)
+	parent, signer := template, key
 	if ca != nil {
 		parent, signer = ca.cert, ca.key
 		if template.NotAfter.After(ca.cert.NotAfter) {
@@ -223,8 +222,9 @@ func encodeCertificate(der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: blockCertificate, Bytes: der})
 }
 
-func encodeKey(key crypto.Signer) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+// encodeKey uses the one form from which upstream reads the public half too.
+func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return nil, err
 	}
@@ -241,9 +241,9 @@ func readKeyPair(file string) (*keyPair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a certificate with its key (%w): remove it and it is made anew", file, err)
 	}
-	key, ok := pair.PrivateKey.(crypto.Signer)
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s holds a %T, which cannot sign: remove it and it is made anew", file, pair.PrivateKey)
+		return nil, fmt.Errorf("%s holds a %T, not an ECDSA key: remove it and it is made anew", file, pair.PrivateKey)
 	}
 	keyPEM, err := encodeKey(key)
 	if err != nil {

@@ -47,12 +47,13 @@ func run(root *cobra.Command, args []string) int {
 	if err == nil {
 		return 0
 	}
+	message := strings.ReplaceAll(err.Error(), "\n", "; ") // errors.Join's lines
 	var usage usageError
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command ") {
-		fmt.Fprintf(root.ErrOrStderr(), "podling: %v; see `%s --help`\n", err, cmd.CommandPath())
+	if errors.As(err, &usage) || strings.HasPrefix(message, "unknown command ") {
+		fmt.Fprintf(root.ErrOrStderr(), "podling: %s; see `%s --help`\n", message, cmd.CommandPath())
 		return 2
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "podling: %v\n", err)
+	fmt.Fprintf(root.ErrOrStderr(), "podling: %s\n", message)
 	return 1
 }
 
