@@ -1,0 +1,83 @@
+# podling's build. `make help` lists what there is to make.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+# The same flags everywhere, so that build, vet and tests share Go's cache:
+# compiling the Kubernetes packages a second time would take minutes.
+export GOFLAGS := -trimpath
+export PATH := $(CURDIR)/bin:$(PATH)
+
+# golangci-lint is fetched by `make lint` alone: building it takes longer than all else there.
+GOLANGCI := v2.15.0
+
+# What `podling version`, the API server and the node report.
+KUBERNETES := $(shell sed -n 's/^\tk8s.io\/kubernetes //p' go.mod)
+VERSION := $(KUBERNETES)+podling
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
+version_flags = -X $(1).gitVersion=$(VERSION) -X $(1).gitMajor=1 -X $(1).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) -X $(1).gitCommit=$(COMMIT)
+LDFLAGS := -s -w $(call version_flags,k8s.io/component-base/version) $(call version_flags,k8s.io/client-go/pkg/version)
+
+# Packages light enough to be compiled once more for the race detector.
+RACE := ./lifecycle/... ./runtime/... ./kubelet/... ./trace/... ./examples/...
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: tools podling ## bin/podling and the programs it starts, beside it
+
+.PHONY: podling
+podling: ## bin/podling alone
+	go build -ldflags '$(LDFLAGS)' -o bin/podling ./cmd/podling
+
+# containerd, its shim and the CNI plugins are pure Go. runc needs C, and has
+# seccomp only with the tag; linked statically it starts a little sooner.
+RUNC := github.com/opencontainers/runc
+TOOLS := bin/.tools
+.PHONY: tools
+tools: $(TOOLS) ## containerd, its shim, runc and the CNI plugins alone
+$(TOOLS): tools/go.mod tools/go.sum tools/need.sh
+	@mkdir -p bin
+	tools/need.sh
+	CGO_ENABLED=0 go -C tools build -tags no_tracing,no_btrfs,no_devmapper,no_zfs -ldflags '-s -w' -o ../bin/ $$(go -C tools list tool | grep -v '^$(RUNC)$$')
+	CGO_ENABLED=1 go -C tools build -tags seccomp,netgo,osusergo -ldflags '-s -w -extldflags -static' -o ../bin/ $(RUNC)
+	@touch $@
+
+.PHONY: run
+run: build ## examples/busybox.yaml on a cluster of its own, to its end
+	go run ./examples/image -unless-reachable bin/busybox.tar
+	bin/podling run $$(test ! -e bin/busybox.tar || echo --image bin/busybox.tar) examples/busybox.yaml
+
+.PHONY: test
+test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance list on a real containerd
+	go test -race -timeout 10m $(RACE)
+	go test -timeout 15m $$(go list ./... | grep -vxF "$$(go list $(RACE))")
+
+.PHONY: conformance
+conformance: build ## all conformance scenarios, and the score
+	go run ./conformance/cmd/podling-conformance
+
+.PHONY: bench
+bench: build ## the figures in the README
+	go run ./bench
+
+.PHONY: vet
+vet:
+	go vet ./...
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt needed: $$unformatted" >&2; exit 1; }
+
+.PHONY: staticcheck
+staticcheck:
+	go -C lint build -o ../bin/ tool
+	staticcheck ./...
+
+.PHONY: lint
+lint: vet staticcheck ## vet, staticcheck and golangci-lint
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) run
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

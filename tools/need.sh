@@ -1,0 +1,37 @@
+#!/bin/sh
+# need.sh: see that the system has what podling's build and containers need:
+# a C compiler and libseccomp for runc, iptables for pods' ways outside, and a
+# static busybox for an image where no registry can be reached. Root on Debian
+# gets what is missing; everyone else is told.
+set -eu
+
+missing=""
+need() { # PACKAGE COMMAND...: the package that makes the command succeed
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+seccomp() { test -e "$(pkg-config --variable=libdir libseccomp)/libseccomp.a"; }
+busybox() { test -x /bin/busybox && ! ldd /bin/busybox; }
+
+PATH=$PATH:/usr/sbin:/sbin
+need gcc command -v gcc
+need libc6-dev test -e /usr/include/stdio.h
+need pkg-config command -v pkg-config
+need libseccomp-dev seccomp
+need iptables command -v iptables
+need busybox-static busybox
+
+if [ -z "$missing" ]; then
+	exit 0
+fi
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+	echo "missing system packages (Debian's names):$missing" >&2
+	echo "install them, as root: apt-get install$missing" >&2
+	exit 1
+fi
+echo "installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # one word a package
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
