@@ -61,12 +61,17 @@ func newAPIServer(ctx context.Context, p *pki, etcdServers []string, addr addres
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
+	disabled := config.KubeAPIs.ControlPlane.Generic.DisabledPostStartHooks
+	disabled.Insert(bootstrapHooks...)
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
 	chain, err := app.CreateServerChain(complete)
 	if err != nil {
+		return nil, fmt.Errorf("build the API server: %w", err)
+	}
+	if err := bootstrap(chain.GenericAPIServer, disabled); err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
 	return &apiServer{chain: chain, done: make(chan struct{})}, nil
