@@ -175,7 +175,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	p, err := d.launch()
 	if err != nil {
 		<-forwarded
-		return err
+		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
 	}
 	answers, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -194,7 +194,7 @@ func (d *Daemon) start(ctx context.Context) error {
 			p.end(ctx)
 		}
 		<-forwarded
-		return err
+		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
 	}
 	go d.mind(p)
 	if err := <-forwarded; err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -16,8 +17,16 @@ import (
 	"github.com/podling/podling/runtime/cri"
 )
 
-// atOnce is how many pods are removed side by side.
-const atOnce = 8
+const (
+	// atOnce is how many pods are removed side by side.
+	atOnce = 8
+	// answerPatience is how long a containerd that is just being started again
+	// may take to answer before its pods are removed without it.
+	answerPatience = 3 * time.Second
+	// cniCache is where containerd's CNI library keeps its results; it has no
+	// setting for another place.
+	cniCache = "/var/lib/cni/results"
+)
 
 // RemoveAll ends all pods and the daemon and removes every trace of them:
 // containers, shims, mounts, network namespaces, the bridge, the firewall
@@ -31,6 +40,7 @@ func (d *Daemon) RemoveAll(ctx context.Context) error {
 		errs = append(errs, endShims(ctx, shims))
 	}
 	errs = append(errs,
+		d.network.forget(),
 		unmountBelow(string(d.files)),
 		d.network.unforward(ctx),
 		removeBridge(d.network.name),
@@ -44,9 +54,11 @@ func (d *Daemon) RemoveAll(ctx context.Context) error {
 // removePods has the runtime end and remove all pods: it alone gives addresses
 // and forwarded ports back.
 func (d *Daemon) removePods(ctx context.Context) (err error) {
-	client, err := cri.Connect(ctx, d.Endpoint())
+	soon, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	client, err := cri.Connect(soon, d.Endpoint())
 	if err != nil {
-		return err
+		return fmt.Errorf("pods are removed without the runtime, and ports that they had on this machine may stay forwarded: %w", err)
 	}
 	defer func() { err = errors.Join(err, client.Close(ctx)) }()
 	pods, err := client.ListPodSandbox(ctx, nil)
@@ -89,6 +101,16 @@ func endShims(ctx context.Context, shims []int) error {
 		}
 	}
 	return cmp.Or(endAll(ctx, containers), endAll(ctx, shims))
+}
+
+// forget removes what the CNI library has cached of pods that the runtime did
+// not remove.
+func (n network) forget() error {
+	cached, err := filepath.Glob(filepath.Join(cniCache, n.name+"-*"))
+	for _, file := range cached {
+		err = errors.Join(err, os.Remove(file))
+	}
+	return err
 }
 
 // unmountBelow takes down the mounts under dir, innermost first.

@@ -26,8 +26,11 @@ const (
 	// patience is how long Connect waits for a runtime that is still starting
 	// when the caller's context sets no earlier end.
 	patience = 10 * time.Second
-	// retryEvery is the pause between two looks at a socket that does not answer.
-	retryEvery = 10 * time.Millisecond
+	// socketPause is the time between two looks at a socket that nobody serves.
+	socketPause = 10 * time.Millisecond
+	// servicePause is the time between two calls to a program that serves the
+	// socket and is not ready, or is just ending.
+	servicePause = 100 * time.Millisecond
 )
 
 // Runtime is a connection to one container runtime.
@@ -40,16 +43,47 @@ type Runtime struct {
 // its services. It waits for at most ten seconds, or until ctx ends if that is
 // sooner; the error then names the endpoint and what stood in the way last.
 func Connect(ctx context.Context, endpoint string) (*Runtime, error) {
-	if err := await(ctx, endpoint); err != nil {
+	path, err := socketPath(endpoint)
+	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err, pause := served(ctx, path), socketPause
+		if err == nil {
+			var r *Runtime
+			if r, err = services(ctx, endpoint); err == nil {
+				return r, nil
+			}
+			pause = servicePause
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no container runtime answers at %s: %w; check that it runs and that --cri names its socket", endpoint, err)
+		}
+	}
+}
+
+// served says whether some program accepts connections on the socket.
+func served(ctx context.Context, path string) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// services connects to both services; it fails if either does not answer.
+func services(ctx context.Context, endpoint string) (*Runtime, error) {
 	runtime, err := criclient.NewRemoteRuntimeService(ctx, endpoint, requestTimeout, nil, false)
 	if err != nil {
-		return nil, fmt.Errorf("the program at %s does not answer as a container runtime (CRI v1): %w", endpoint, err)
+		return nil, err
 	}
 	images, err := criclient.NewRemoteImageService(ctx, endpoint, requestTimeout, nil, false)
 	if err != nil {
-		err = fmt.Errorf("the program at %s has no image service (CRI v1): %w", endpoint, err)
 		return nil, errors.Join(err, runtime.Close(ctx))
 	}
 	return &Runtime{RuntimeService: runtime, ImageManagerService: images}, nil
@@ -58,28 +92,6 @@ func Connect(ctx context.Context, endpoint string) (*Runtime, error) {
 // Close ends the connection. Containers are not touched.
 func (r *Runtime) Close(ctx context.Context) error {
 	return errors.Join(r.RuntimeService.Close(ctx), r.ImageManagerService.Close(ctx))
-}
-
-// await returns when something accepts connections on the endpoint's socket.
-func await(ctx context.Context, endpoint string) error {
-	path, err := socketPath(endpoint)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	var dialer net.Dialer
-	for {
-		conn, err := dialer.DialContext(ctx, "unix", path)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-time.After(retryEvery):
-		case <-ctx.Done():
-			return fmt.Errorf("no container runtime answers at %s: %w; check that it runs and that --cri names its socket", endpoint, err)
-		}
-	}
 }
 
 // socketPath takes the socket's path out of an endpoint.
