@@ -1,0 +1,14 @@
+// Package server is the node's own port: what kubectl logs, exec, attach and port-forward reach
+// through the API server, and what scrapes the node.
+//
+// It stands beside a pod's way, not in it: it reads the pods that the node has and asks the runtime,
+// and changes neither. The paths are those of upstream's kubelet (k8s.io/kubernetes/pkg/kubelet/server):
+//
+//	/healthz, /pods, /metrics
+//	/containerLogs/NAMESPACE/POD/CONTAINER       the container's log, as far as the query asks for it
+//	/exec, /attach, /run .../NAMESPACE/POD[/UID]/CONTAINER
+//	/portForward/NAMESPACE/POD[/UID]
+//
+// Whoever calls must show a client certificate by an authority that the node trusts, of the API
+// server or of a member of system:masters.
+package server

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	internalapi "k8s.io/cri-api/pkg/apis"
+	"k8s.io/klog/v2"
+)
+
+const (
+	// readHeaderTimeout is how long a caller may take to say what it wants.
+	readHeaderTimeout = 10 * time.Second
+	// idleTimeout is how long a connection is kept for the caller's next request.
+	idleTimeout = 90 * time.Second
+	// shutdownTimeout is how long requests under way have to end by themselves at the end.
+	shutdownTimeout = 500 * time.Millisecond
+)
+
+// Config says what a server shows and to whom.
+type Config struct {
+	// Listen is the ADDR:PORT to bind; port 0 is any that is free.
+	Listen string
+	// Cert is shown to callers, ClientCAs sign those who are let in.
+	Cert      tls.Certificate
+	ClientCAs *x509.CertPool
+	// Runtime has the containers.
+	Runtime internalapi.RuntimeService
+	// Pods are the node's pods with the status that the node decided last: it says which container
+	// is meant by a name. They are not changed.
+	Pods func() []*v1.Pod
+}
+
+// Server is a node's port that is bound.
+type Server struct {
+	cfg      Config
+	listener *trackingListener
+}
+
+// Listen binds the port. Callers wait until Serve.
+func Listen(cfg Config) (*Server, error) {
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("the node's own port: %w", err)
+	}
+	return &Server{cfg: cfg, listener: track(listener)}, nil
+}
+
+// Port is the port that was bound.
+func (s *Server) Port() int32 {
+	return int32(s.listener.Addr().(*net.TCPAddr).Port)
+}
+
+// Close gives the port back if Serve is never called.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Serve answers until ctx ends, then ends the streams that are still open too.
+func (s *Server) Serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(klogWriter{ctx}, "", 0),
+		TLSConfig: &tls.Config{
+			Certificates: []tls.Certificate{s.cfg.Cert},
+			ClientCAs:    s.cfg.ClientCAs,
+			ClientAuth:   tls.RequireAndVerifyClientCert,
+			MinVersion:   tls.VersionTLS12,
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.ServeTLS(s.listener, "", "") }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("the node's own port ended: %w", err)
+	case <-ctx.Done():
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if err = server.Shutdown(ending); errors.Is(err, context.DeadlineExceeded) {
+			err = nil // those that are left are closed below
+		}
+		<-served
+	}
+	s.listener.closeAll()
+	return err
+}
+
+// handler is what is behind each path.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /pods", s.pods)
+	mux.Handle("GET /metrics", metrics())
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
+	for _, uid := range []string{"", "/{uid}"} {
+		for _, method := range []string{"GET", "POST"} {
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.exec)
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.attach)
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.portForward)
+		}
+		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.run)
+	}
+	return authorized(mux)
+}
+
+// klogWriter is where net/http's own complaints go (a caller without a certificate, most of all).
+type klogWriter struct{ ctx context.Context }
+
+func (w klogWriter) Write(line []byte) (int, error) {
+	klog.FromContext(w.ctx).V(2).Info("Node port", "message", string(line))
+	return len(line), nil
+}
