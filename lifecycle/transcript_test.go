@@ -1,0 +1,295 @@
+package lifecycle
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// story is the state of one transcript: a pod, what is seen of it, and the time.
+//
+// The commands of testdata/*.txt:
+//
+//	pod             a new pod, whose spec is the YAML below
+//	spec            the pod's spec is replaced; its generation grows
+//	delete [grace=N]  the pod is deleted; gone: it leaves the API
+//	sandbox [ready=false] [ip=A]
+//	container NAME created|running|exited [code=N] [reason=R]
+//	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
+//	probe NAME started|ready|live true|false
+//	volumes mounted|failed
+//	network WHY | evict REASON | killed | cleaned | busy VERB | idle
+//	decide          asks Decide and reports its status: what changed, then the plan
+//	+DURATION       time passes
+type story struct {
+	pod  *v1.Pod
+	seen Observed
+	now  time.Time
+	n    int
+}
+
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		s := &story{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			return s.run(t, d)
+		})
+	})
+}
+
+func (s *story) run(t *testing.T, d *datadriven.TestData) string {
+	args := make([]string, len(d.CmdArgs))
+	for i, a := range d.CmdArgs {
+		args[i] = a.Key
+	}
+	opt := func(key, otherwise string) string {
+		for _, a := range d.CmdArgs {
+			if a.Key == key && len(a.Vals) > 0 {
+				return a.Vals[0]
+			}
+		}
+		return otherwise
+	}
+	switch d.Cmd {
+	case "pod":
+		s.pod = &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "u", Generation: 1}}
+		s.seen = Observed{HostIPs: []string{"192.0.2.1"}}
+		fallthrough
+	case "spec":
+		spec := v1.PodSpec{RestartPolicy: v1.RestartPolicyAlways}
+		if err := yaml.UnmarshalStrict([]byte(d.Input), &spec); err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		if d.Cmd == "spec" {
+			s.pod.Generation++
+		}
+		s.pod.Spec = spec
+		s.pod.Status.Phase = v1.PodPending
+		return ""
+	case "delete":
+		grace := int64(30)
+		fmt.Sscan(opt("grace", "30"), &grace)
+		at := metav1.NewTime(s.now)
+		s.pod.DeletionTimestamp, s.pod.DeletionGracePeriodSeconds = &at, &grace
+		s.pod.Generation++
+	case "gone":
+		s.seen.Gone = true
+	case "decide":
+		return s.decide()
+	default:
+		if strings.HasPrefix(d.Cmd, "+") {
+			pass, err := time.ParseDuration(d.Cmd[1:])
+			if err != nil {
+				d.Fatalf(t, "%v", err)
+			}
+			s.now = s.now.Add(pass)
+			return ""
+		}
+		if !s.fact(d.Cmd, args, opt) {
+			d.Fatalf(t, "no such command: %s", d.Cmd)
+		}
+	}
+	return ""
+}
+
+// fact changes what is seen.
+func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) string) bool {
+	switch cmd {
+	case "sandbox":
+		s.n++
+		box := Sandbox{ID: fmt.Sprint("box", s.n), Ready: opt("ready", "true") == "true", IPs: []string{opt("ip", "10.0.0.9")}, Attempt: uint32(len(s.seen.Sandboxes))}
+		if len(s.seen.Sandboxes) > 0 && !box.Ready {
+			s.seen.Sandboxes[0].Ready = false
+			return true
+		}
+		s.seen.Sandboxes = append([]Sandbox{box}, s.seen.Sandboxes...)
+	case "container":
+		s.container(args[0], ContainerState(args[1]), opt)
+	case "fail":
+		f := &Failure{Reason: args[1], Message: "what went wrong", At: s.now, Attempts: 1, Image: specImage(s.pod, args[0])}
+		if slices.Contains(args, "exited") {
+			f.Exited = s.seen.newest(args[0]).ID
+		}
+		if slices.Contains(args, "pull") {
+			was := s.seen.Pulls[f.Image].Backoff
+			s.seen.Pulls = map[string]ImagePull{f.Image: {Reason: f.Reason, Message: f.Message, Backoff: was.Next(f.Image, s.now, s.now)}}
+		}
+		if was := s.seen.Failures[args[0]]; was != nil {
+			f.Attempts = was.Attempts + 1
+		}
+		s.seen.Failures = map[string]*Failure{args[0]: f}
+	case "probe":
+		id, value := s.seen.newest(args[0]).ID, args[2] == "true"
+		if s.seen.Probes == nil {
+			s.seen.Probes = map[string]Probes{}
+		}
+		p := s.seen.Probes[id]
+		*map[string]**bool{"started": &p.Started, "ready": &p.Ready, "live": &p.Live}[args[1]] = &value
+		s.seen.Probes[id] = p
+	case "volumes":
+		s.seen.Volumes = Volumes{Mounted: args[0] == "mounted"}
+		if args[0] == "failed" {
+			s.seen.Volumes.Failure = &Failure{Reason: "FailedMount", Message: "no such config map", At: s.now, Attempts: 1}
+		}
+	case "network":
+		s.seen.Network = strings.Join(args, " ")
+	case "evict":
+		s.seen.Evict = &Eviction{Reason: args[0], Message: "the node needs room"}
+	case "killed":
+		s.seen.Killed = true
+	case "cleaned":
+		s.seen.Cleaned = true
+	case "busy":
+		s.seen.Pass = []Action{{Verb: Verb(strings.Join(args, " ")), Grace: 30}}
+	case "idle":
+		s.seen.Pass = nil
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *story) container(name string, state ContainerState, opt func(key, otherwise string) string) {
+	c := s.seen.newest(name)
+	if c == nil || c.State == Exited {
+		restarts := int32(0)
+		if c != nil {
+			restarts = c.RestartCount + 1
+		}
+		s.n++
+		spec := find3(s.pod, name)
+		fresh := Container{ID: fmt.Sprint("rt://", name, s.n), Name: name, RestartCount: restarts, CreatedAt: s.now, StartedAt: s.now, Image: spec.Image, ImageID: "sha256:1", Hash: Hash(spec)}
+		if len(s.seen.Sandboxes) > 0 {
+			fresh.SandboxID = s.seen.Sandboxes[0].ID
+		}
+		s.seen.Containers = append([]Container{fresh}, s.seen.Containers...)
+		c = &s.seen.Containers[0]
+		if state == Running {
+			delete(s.seen.Failures, name)
+		}
+	}
+	c.State = state
+	if state == Exited {
+		c.FinishedAt = s.now
+		fmt.Sscan(opt("code", "0"), &c.ExitCode)
+		c.Reason = opt("reason", map[bool]string{true: "Completed", false: "Error"}[c.ExitCode == 0])
+	}
+}
+
+func (s *story) decide() string {
+	old := s.seen.Reported
+	if old == nil {
+		old = &s.pod.Status
+	}
+	p := Decide(s.pod, s.seen, s.now)
+	if again := Decide(s.pod, s.seen, s.now); !reflect.DeepEqual(again, p) {
+		return "NOT THE SAME ANSWER TWICE"
+	}
+	var out strings.Builder
+	if !p.Report {
+		out.WriteString("status: not reported\n")
+	} else {
+		was, is := lines(old), lines(&p.Status)
+		for _, l := range is {
+			if !slices.Contains(was, l) {
+				fmt.Fprintf(&out, "%s\n", l)
+			}
+		}
+		s.seen.Reported = &p.Status
+		if len(s.seen.Pass) == 0 {
+			for _, f := range s.seen.Failures {
+				f.Reported = true
+			}
+		}
+	}
+	for _, e := range p.Events {
+		fmt.Fprintf(&out, "event: %s %s %s\n", e.Type, e.Reason, e.Message)
+	}
+	for _, a := range p.Actions {
+		fmt.Fprintf(&out, "do: %s", a.Verb)
+		if a.Container != "" {
+			fmt.Fprintf(&out, " %s", a.Container)
+		}
+		switch a.Verb {
+		case StartContainer:
+			fmt.Fprintf(&out, " restarts=%d", a.Restarts)
+			if a.Backoff != nil {
+				fmt.Fprintf(&out, " then back-off %s", a.Backoff.Delay)
+				s.seen.Backoffs = map[string]Backoff{a.Container: *a.Backoff}
+			}
+		case KillContainer, StopPod, KillPod:
+			fmt.Fprintf(&out, " grace=%ds", a.Grace)
+		}
+		fmt.Fprintf(&out, " (%s)\n", a.Cause)
+	}
+	if !p.Wake.IsZero() {
+		fmt.Fprintf(&out, "wake: in %s (%s)\n", p.Wake.Sub(s.now), p.Cause)
+	}
+	if p.Interrupt {
+		out.WriteString("interrupt\n")
+	}
+	if p.Done {
+		out.WriteString("done\n")
+	}
+	if out.Len() == 0 {
+		return "nothing\n"
+	}
+	return out.String()
+}
+
+// lines writes a status down, one fact a line.
+func lines(s *v1.PodStatus) []string {
+	out := []string{fmt.Sprintf("phase: %s %s %s", s.Phase, s.Reason, s.Message)}
+	for _, c := range s.Conditions {
+		out = append(out, strings.TrimRight(fmt.Sprintf("%s: %s %s %s", c.Type, c.Status, c.Reason, c.Message), " "))
+	}
+	for _, list := range [][]v1.ContainerStatus{s.InitContainerStatuses, s.ContainerStatuses, s.EphemeralContainerStatuses} {
+		for _, c := range list {
+			started := "-"
+			if c.Started != nil {
+				started = fmt.Sprint(*c.Started)
+			}
+			out = append(out, fmt.Sprintf("%s: %s, last %s, started=%s ready=%v restarts=%d", c.Name, state(c.State), state(c.LastTerminationState), started, c.Ready, c.RestartCount))
+		}
+	}
+	if s.PodIP != "" {
+		out = append(out, "podIP: "+s.PodIP)
+	}
+	for i := range out {
+		out[i] = strings.TrimRight(out[i], " ")
+	}
+	return out
+}
+
+func state(s v1.ContainerState) string {
+	switch {
+	case s.Running != nil:
+		return "running"
+	case s.Waiting != nil:
+		return strings.TrimRight("waiting "+s.Waiting.Reason+" "+s.Waiting.Message, " ")
+	case s.Terminated != nil:
+		return strings.TrimRight(fmt.Sprintf("terminated %d %s", s.Terminated.ExitCode, s.Terminated.Reason), " ")
+	}
+	return "none"
+}
+
+func find3(pod *v1.Pod, name string) *v1.Container {
+	for _, list := range [][]v1.Container{pod.Spec.Containers, pod.Spec.InitContainers, ephemeralSpecs(pod)} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	panic("no container " + name)
+}
+
+func specImage(pod *v1.Pod, name string) string { return find3(pod, name).Image }
