@@ -1,0 +1,80 @@
+package environment
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	v1helper "k8s.io/kubernetes/pkg/apis/core/v1/helper"
+	"k8s.io/kubernetes/pkg/kubelet/envvars"
+)
+
+// masterService is the API server's own, which every pod is told of, whatever
+// its enableServiceLinks says.
+const masterService = "kubernetes"
+
+// services follows all services of the cluster.
+type services struct {
+	lister corelisters.ServiceLister
+	synced cache.InformerSynced
+}
+
+// followServices begins to follow and goes on until ctx ends.
+func followServices(ctx context.Context, client kubernetes.Interface) (*services, error) {
+	informer := coreinformers.NewServiceInformer(client, metav1.NamespaceAll, 0,
+		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+	if err := informer.SetTransform(slim); err != nil {
+		return nil, err
+	}
+	go informer.RunWithContext(ctx)
+	return &services{lister: corelisters.NewServiceLister(informer.GetIndexer()), synced: informer.HasSynced}, nil
+}
+
+// slim drops what no environment is made of.
+func slim(o any) (any, error) {
+	if s, ok := o.(*v1.Service); ok {
+		s.ManagedFields, s.Annotations, s.Labels = nil, nil, nil
+	}
+	return o, nil
+}
+
+// variables are those that lead a pod of the namespace to the services: with
+// links to all of its namespace (upstream: getServiceEnvVarMap in
+// pkg/kubelet/kubelet_pods.go). The services must have been read once, which is
+// waited for: a pod without its API server's address is of no use.
+func (s *services) variables(ctx context.Context, namespace string, links bool) ([]v1.EnvVar, error) {
+	if !s.synced() && !cache.WaitForCacheSync(ctx.Done(), s.synced) {
+		return nil, errors.New("services have not yet been read at least once, cannot construct envvars")
+	}
+	byName := map[string]*v1.Service{}
+	if links {
+		all, err := s.lister.Services(namespace).List(labels.Everything())
+		if err != nil {
+			return nil, errors.New("failed to list services when setting up env vars")
+		}
+		for _, service := range all {
+			byName[service.Name] = service
+		}
+	}
+	if _, own := byName[masterService]; !own {
+		if master, err := s.lister.Services(metav1.NamespaceDefault).Get(masterService); err == nil {
+			byName[masterService] = master
+		}
+	}
+	var told []*v1.Service
+	for _, service := range byName {
+		if v1helper.IsServiceIPSet(service) {
+			told = append(told, service)
+		}
+	}
+	slices.SortFunc(told, func(a, b *v1.Service) int { return cmp.Compare(a.Name, b.Name) })
+	return envvars.FromServices(told), nil
+}

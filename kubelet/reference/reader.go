@@ -1,0 +1,120 @@
+// Package reference reads what a pod refers to: config maps, secrets and
+// tokens of its service account. It stands before the start of a pod's
+// containers, when their volumes and environment are made, and asks as the node,
+// which may read the objects of its own pods only (KEP-279, the Node authorizer).
+package reference
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// rootCA is the config map that a controller writes into each namespace (upstream:
+// RootCACertConfigMapName in pkg/controller/certificates/rootcacertpublisher).
+const rootCA = "kube-root-ca.crt"
+
+// A refusal that comes of a pod being newer than what the API server knows is
+// asked again after firstPause, doubling, for settleTime: as long as upstream
+// waits for its cache of an object (pkg/kubelet/util/manager).
+const (
+	settleTime = time.Second
+	firstPause = 5 * time.Millisecond
+)
+
+// Reader gets objects from the API server, as they are now.
+type Reader struct {
+	client kubernetes.Interface
+	kept   *kept // nil: each question is asked
+}
+
+// kept are the answers that a reader gives again.
+type kept struct {
+	mu         sync.Mutex
+	configMaps map[string]func() (*v1.ConfigMap, error)
+	secrets    map[string]func() (*v1.Secret, error)
+}
+
+// New makes a reader that asks with the node's identity.
+func New(client kubernetes.Interface) *Reader { return &Reader{client: client} }
+
+// Once is a reader that asks for each object once, for a round over many pods
+// which share some.
+func (r *Reader) Once() *Reader {
+	return &Reader{client: r.client, kept: &kept{
+		configMaps: map[string]func() (*v1.ConfigMap, error){},
+		secrets:    map[string]func() (*v1.Secret, error){},
+	}}
+}
+
+// ConfigMap gives a config map, which must not be changed. Errors are the API
+// server's.
+func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (*v1.ConfigMap, error) {
+	ask := func() (*v1.ConfigMap, error) {
+		return settle(ctx, func(err error) bool {
+			return apierrors.IsForbidden(err) || name == rootCA && apierrors.IsNotFound(err)
+		}, func() (*v1.ConfigMap, error) {
+			return r.client.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+		})
+	}
+	if r.kept == nil {
+		return ask()
+	}
+	return once(&r.kept.mu, r.kept.configMaps, namespace+"/"+name, ask)
+}
+
+// Secret gives a secret, which must not be changed. Errors are the API server's.
+func (r *Reader) Secret(ctx context.Context, namespace, name string) (*v1.Secret, error) {
+	ask := func() (*v1.Secret, error) {
+		return settle(ctx, apierrors.IsForbidden, func() (*v1.Secret, error) {
+			return r.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+		})
+	}
+	if r.kept == nil {
+		return ask()
+	}
+	return once(&r.kept.mu, r.kept.secrets, namespace+"/"+name, ask)
+}
+
+// Token has a token made for a service account. Errors are the API server's.
+func (r *Reader) Token(ctx context.Context, namespace, serviceAccount string, want *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error) {
+	return settle(ctx, apierrors.IsForbidden, func() (*authenticationv1.TokenRequest, error) {
+		return r.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, want, metav1.CreateOptions{})
+	})
+}
+
+func once[T any](mu *sync.Mutex, answers map[string]func() (T, error), key string, ask func() (T, error)) (T, error) {
+	mu.Lock()
+	answer, ok := answers[key]
+	if !ok {
+		answer = sync.OnceValues(ask)
+		answers[key] = answer
+	}
+	mu.Unlock()
+	return answer()
+}
+
+// settle asks, and again while the refusal may be one that passes by itself: a
+// pod can reach its node before the authorizer has drawn the line from the node
+// to the pod's objects, and a namespace's first pod can be faster than the
+// publisher of the root CA.
+func settle[T any](ctx context.Context, passes func(error) bool, ask func() (T, error)) (T, error) {
+	end := time.Now().Add(settleTime)
+	for pause := firstPause; ; pause *= 2 {
+		got, err := ask()
+		if err == nil || !passes(err) || time.Now().Add(pause).After(end) {
+			return got, err
+		}
+		select {
+		case <-ctx.Done():
+			return got, err
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package volume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/pkg/volume"
+	"k8s.io/kubernetes/pkg/volume/configmap"
+	"k8s.io/kubernetes/pkg/volume/downwardapi"
+	"k8s.io/kubernetes/pkg/volume/hostpath"
+	"k8s.io/kubernetes/pkg/volume/projected"
+	"k8s.io/kubernetes/pkg/volume/secret"
+	"k8s.io/kubernetes/pkg/volume/util/hostutil"
+	"k8s.io/mount-utils"
+
+	"github.com/podling/podling/kubelet/reference"
+)
+
+// host is what upstream's plugins see of the node, for one round of setting
+// volumes up. The embedded interfaces are nil: they stand for what only plugins
+// ask that podling does not have (block devices, CSI, attaching).
+type host struct {
+	volume.VolumeHost
+	volume.KubeletVolumeHost
+	ctx    context.Context // the plugins' interfaces have none
+	m      *Manager
+	reader *reference.Reader
+}
+
+// changes: the volume's contents can change while the pod runs.
+func changes(v *v1.Volume) bool {
+	return v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil
+}
+
+// mounter gives what sets the volume up.
+func (h *host) mounter(pod *v1.Pod, v *v1.Volume) (volume.Mounter, error) {
+	var plugins []volume.VolumePlugin
+	switch {
+	case v.EmptyDir != nil:
+		return h.newEmptyDir(pod, v.Name, v.EmptyDir)
+	case v.ConfigMap != nil:
+		plugins = configmap.ProbeVolumePlugins()
+	case v.Secret != nil:
+		plugins = secret.ProbeVolumePlugins()
+	case v.Projected != nil:
+		plugins = projected.ProbeVolumePlugins()
+	case v.DownwardAPI != nil:
+		plugins = downwardapi.ProbeVolumePlugins()
+	case v.HostPath != nil:
+		plugins = hostpath.ProbeVolumePlugins(volume.VolumeConfig{})
+	default:
+		return nil, fmt.Errorf("podling does not have volumes of type %s yet", typeOf(v))
+	}
+	plugin := plugins[0]
+	if err := plugin.Init(h); err != nil {
+		return nil, err
+	}
+	return plugin.NewMounter(volume.NewSpecFromVolume(v), pod)
+}
+
+// typeOf is the volume's type by the name of its field in a manifest.
+func typeOf(v *v1.Volume) string {
+	var fields map[string]any
+	data, err := json.Marshal(v.VolumeSource)
+	if err == nil {
+		err = json.Unmarshal(data, &fields)
+	}
+	for name := range fields {
+		return name
+	}
+	return fmt.Sprintf("unknown (%v)", err)
+}
+
+func (h *host) GetPodVolumeDir(uid types.UID, plugin, name string) string {
+	return filepath.Join(h.m.podDir(uid), "volumes", plugin, name)
+}
+
+func (h *host) GetKubeClient() kubernetes.Interface { return h.m.client }
+func (h *host) GetMounter() mount.Interface         { return h.m.mounts }
+func (h *host) GetHostUtil() hostutil.HostUtils     { return hostutil.NewHostUtil() }
+
+// NewWrapperMounter gives the emptyDir that another kind of volume is made in.
+func (h *host) NewWrapperMounter(name string, spec volume.Spec, pod *v1.Pod) (volume.Mounter, error) {
+	return h.newEmptyDir(pod, name, spec.Volume.EmptyDir)
+}
+
+// NewWrapperUnmounter takes away what NewWrapperMounter's emptyDir made.
+func (h *host) NewWrapperUnmounter(string, volume.Spec, types.UID) (volume.Unmounter, error) {
+	return &emptyDirRemover{}, nil
+}
+
+func (h *host) GetNodeAllocatable() (v1.ResourceList, error) {
+	return h.m.allocatable.get(h.ctx, h.m.client, h.m.nodeName)
+}
+
+func (h *host) GetSecretFunc() func(namespace, name string) (*v1.Secret, error) {
+	return func(namespace, name string) (*v1.Secret, error) { return h.reader.Secret(h.ctx, namespace, name) }
+}
+
+func (h *host) GetConfigMapFunc() func(namespace, name string) (*v1.ConfigMap, error) {
+	return func(namespace, name string) (*v1.ConfigMap, error) {
+		return h.reader.ConfigMap(h.ctx, namespace, name)
+	}
+}
+
+func (h *host) GetServiceAccountTokenFunc() func(namespace, name string, tr *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error) {
+	return func(namespace, name string, tr *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error) {
+		return h.m.tokens.get(h.ctx, h.reader, namespace, name, tr)
+	}
+}
+
+func (h *host) DeleteServiceAccountTokenFunc() func(types.UID) { return h.m.tokens.forget }
+
+func (h *host) GetTrustAnchorsByName(name string, _ bool) ([]byte, error) {
+	return nil, fmt.Errorf("podling does not have clusterTrustBundle sources yet (ClusterTrustBundle %q)", name)
+}
+
+func (h *host) GetTrustAnchorsBySigner(signer string, _ *metav1.LabelSelector, _ bool) ([]byte, error) {
+	return nil, fmt.Errorf("podling does not have clusterTrustBundle sources yet (signer %q)", signer)
+}
+
+func (h *host) GetPodCertificateCredentialBundle(context.Context, string, string, string, string, int) ([]byte, []byte, error) {
+	return nil, nil, errors.New("podling does not have podCertificate sources yet")
+}

@@ -1,0 +1,39 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Unmount takes everything of the pod from disk. What is there is read from the
+// disk and the kernel's list of mounts, so that it works for pods of an earlier
+// run too; after an error it can be called again.
+func (m *Manager) Unmount(ctx context.Context, uid types.UID) error {
+	if err := m.checkUID(uid); err != nil {
+		return err
+	}
+	p := m.claim(uid)
+	defer p.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// From here on the volumes are in no state to be used; the next mount, if
+	// ever, starts anew.
+	p.gone = true
+	m.mu.Lock()
+	delete(m.pods, uid)
+	m.mu.Unlock()
+	m.tokens.forget(uid)
+
+	dir := m.podDir(uid)
+	if err := unmountBelow(dir); err != nil {
+		return fmt.Errorf("taking away the volumes of pod %s: %w", uid, err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("removing the folder of pod %s: %w", uid, err)
+	}
+	return nil
+}
