@@ -387,7 +387,12 @@ func wantNothingLeft(t *testing.T, d *Daemon) {
 			t.Error(err)
 		}
 	}
-	for _, rule := range d.network.rules() {
+	wantNoRules(t, d.network)
+}
+
+func wantNoRules(t *testing.T, n network) {
+	t.Helper()
+	for _, rule := range n.rules() {
 		if iptablesRule(t.Context(), iptables(), "-C", rule) == nil {
 			t.Errorf("firewall rule left: %v", rule)
 		}
