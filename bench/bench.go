@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,7 +133,7 @@ func (b *bench) loads(ctx context.Context, kubeconfig string) error {
 					size.Pods = warm
 				}
 				b.say("round %d of %d: %d pods, %d at once", i, b.rounds, size.Pods, size.Parallel)
-				for _, system := range systems {
+				for _, system := range slices.Concat(systems[i%len(systems):], systems[:i%len(systems)]) { // nobody is always first
 					took, err := b.put(ctx, r, clusters, system, size)
 					if err != nil {
 						return fmt.Errorf("%s: %w", system, err)

@@ -1,35 +1,10 @@
 package conformance
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
-)
-
-// A golden is what upstream's recordings of one scenario showed.
-type golden struct {
-	Scenario   string                     `json:"scenario"`
-	Recordings int                        `json:"recordings"` // how many it was made of
-	Pods       map[string]map[string]want `json:"pods"`       // pod name, then view
-}
-
-// A want is one view of one pod: what all recordings share, in order, and what any
-// of them showed. Its items are what encoding/json decodes to.
-type want struct {
-	Must []any `json:"must"`
-	May  []any `json:"may"`
-}
-
-// The views of a pod that are compared.
-const (
-	viewStates  = "states"
-	viewColumns = "columns"
-	viewEvents  = "events"
-	viewExtras  = "extras"
 )
 
 // A Verdict is what [Check] found. A scenario holds when nothing is in Differences,
@@ -44,23 +19,6 @@ func (v Verdict) Holds() bool { return len(v.Differences) == 0 }
 
 // Exact says whether it holds to the last detail.
 func (v Verdict) Exact() bool { return v.Holds() && len(v.Details) == 0 }
-
-// loadGolden reads golden.json from a scenario's folder.
-func loadGolden(folder string) (*golden, error) {
-	path := filepath.Join(folder, "golden.json")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var g golden
-	if err := json.Unmarshal(text, &g); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if len(g.Pods) == 0 {
-		return nil, fmt.Errorf("%s: no pods in it; is it a golden file?", path)
-	}
-	return &g, nil
-}
 
 // Check holds a recording against the golden file of its scenario.
 func Check(s Scenario, r *Recording) (Verdict, error) {

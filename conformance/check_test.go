@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 			}
 			g.Pods[pod][view] = w
 		}
-		text, err := r.encode()
+		text, err := encode(&r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,7 @@ func nearest(x any, others []any) any {
 			continue
 		}
 		n := 0
-		for key := range both(object, o) {
+		for key := range eitherKeys(object, o) {
 			if !reflect.DeepEqual(object[key], o[key]) {
 				n++
 			}
@@ -47,7 +47,7 @@ func compareAt(path string, got, reference any) []string {
 		return []string{fmt.Sprintf("%s: %s, the reference has %s", path, show(got), show(reference))}
 	}
 	var fields []string
-	for _, key := range slices.Sorted(maps.Keys(both(g, r))) {
+	for _, key := range slices.Sorted(maps.Keys(eitherKeys(g, r))) {
 		if reflect.DeepEqual(g[key], r[key]) {
 			continue
 		}
@@ -56,8 +56,8 @@ func compareAt(path string, got, reference any) []string {
 	return fields
 }
 
-// both is the keys of a and b.
-func both(a, b map[string]any) map[string]bool {
+// eitherKeys is the keys of a or b.
+func eitherKeys(a, b map[string]any) map[string]bool {
 	keys := map[string]bool{}
 	for k := range a {
 		keys[k] = true

@@ -66,16 +66,14 @@ func Load(dir, scenario string) (*Recording, error) {
 	return r, nil
 }
 
-// encode is the recording as a file holds it.
-func (r *Recording) encode() ([]byte, error) {
+// encode is a value as a file of this package holds it.
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
+	encoder.SetEscapeHTML(false) // people read these files
 	encoder.SetIndent("", " ")
-	if err := encoder.Encode(r); err != nil {
-		return nil, fmt.Errorf("recording of %s: %w", r.Scenario, err)
-	}
-	return b.Bytes(), nil
+	err := encoder.Encode(v)
+	return b.Bytes(), err
 }
 
 // ordered is a set of events as a recording keeps it.

@@ -95,9 +95,9 @@ func (p play) run(ctx context.Context) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	text, err := recorded.encode()
+	text, err := encode(recorded)
 	if err != nil {
-		return Verdict{}, err
+		return Verdict{}, fmt.Errorf("recording: %w", err)
 	}
 	if p.RecordDir != "" {
 		if err := os.WriteFile(filepath.Join(p.RecordDir, p.scenario.Name+".json"), text, 0o644); err != nil {

@@ -60,8 +60,9 @@ type Podling struct {
 	stderr bytes.Buffer // read only after ended
 }
 
-// ready is the last line of `podling up`'s standard output before it is up.
-var ready = regexp.MustCompile(`^ready kubeconfig=(.+) node=(\S+) after \S+$`)
+// ready is the line of `podling up`'s standard output that says that it is up. Of
+// several nodes the first counts.
+var ready = regexp.MustCompile(`^ready kubeconfig=(.+?) node=(\S+)(?: node=\S+)* after \S+$`)
 
 // Up runs `podling up` with the given flags and returns once it is ready.
 func Up(ctx context.Context, binary string, flags ...string) (*Podling, error) {

@@ -23,7 +23,7 @@ func TestUp(t *testing.T) {
 trap 'exit 0' TERM
 [ "$1 $2" = "up --ephemeral" ] || exit 9
 echo "etcd 0.2s"
-echo "ready kubeconfig=/tmp/a file node=box after 1.8s"
+echo "ready kubeconfig=/tmp/a file node=box node=other after 1.8s"
 while :; do sleep 0.05; done`), "--ephemeral")
 	if err != nil {
 		t.Fatal(err)

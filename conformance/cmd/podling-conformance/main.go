@@ -4,7 +4,8 @@
 //
 // Without -kubeconfig it starts podling itself (PODLING_BIN, or bin/podling), with
 // a registry that has the scenarios' images. With -check it plays nothing and
-// judges recordings made before. Exit code 0 says that every scenario holds.
+// judges recordings made before; with -golden it makes golden files of them. Exit
+// code 0 says that every scenario holds.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/podling/podling/conformance"
@@ -25,7 +27,7 @@ import (
 type options struct {
 	kubeconfig, node, registry, kubectl string
 	scenarios, holds                    string
-	record, check                       string
+	record, check, golden, longer       string
 	jobs                                int
 	verbose                             bool
 	names                               []string
@@ -41,6 +43,8 @@ func main() {
 	flag.StringVar(&o.holds, "holds", "conformance/holds.txt", "`file` that lists the scenarios that held before")
 	flag.StringVar(&o.record, "record", "", "keep the recordings in this `folder`")
 	flag.StringVar(&o.check, "check", "", "play nothing: judge the recordings in this `folder`")
+	flag.StringVar(&o.golden, "golden", "", "play nothing: make the golden files from the recordings in these `folders`, with commas between")
+	flag.StringVar(&o.longer, "longer", "", "with -golden: `folders` of recordings that only add to what may be shown")
 	flag.IntVar(&o.jobs, "jobs", 5, "how many scenarios at once")
 	flag.BoolVar(&o.verbose, "v", false, "print every difference, details too")
 	flag.Parse()
@@ -61,6 +65,9 @@ func run(ctx context.Context, o options) (bool, error) {
 	scenarios, err := conformance.Scenarios(o.scenarios, o.names...)
 	if err != nil {
 		return false, err
+	}
+	if o.golden != "" {
+		return true, writeGoldens(scenarios, strings.Split(o.golden, ","), strings.FieldsFunc(o.longer, func(r rune) bool { return r == ',' }))
 	}
 	expected, err := conformance.Names(o.holds)
 	if err != nil {
@@ -86,6 +93,36 @@ func judge(dir string, scenario conformance.Scenario) conformance.Result {
 		result.Verdict, result.Err = conformance.Check(scenario, recording)
 	}
 	return result
+}
+
+// writeGoldens makes the scenarios' golden files from folders of recordings.
+func writeGoldens(scenarios []conformance.Scenario, folders, longer []string) error {
+	for _, s := range scenarios {
+		recordings, err := loadAll(s, folders)
+		if err != nil {
+			return err
+		}
+		more, err := loadAll(s, longer)
+		if err != nil {
+			return err
+		}
+		if err := conformance.WriteGolden(s, recordings, more); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loadAll(s conformance.Scenario, folders []string) ([]*conformance.Recording, error) {
+	var all []*conformance.Recording
+	for _, folder := range folders {
+		r, err := conformance.Load(folder, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // play runs the scenarios on the cluster that the options name, or on one that it
