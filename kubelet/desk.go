@@ -1,0 +1,232 @@
+package kubelet
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/kubelet/worker"
+	"github.com/podling/podling/lifecycle"
+)
+
+// desk is where news is handed to the worker that it is for.
+type desk struct {
+	shared *worker.Node
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	ctx     context.Context // nil until the desk opens
+	workers map[types.UID]*worker.Worker
+	over    map[types.UID]bool    // worked off, but the API still lists them
+	early   map[types.UID]*v1.Pod // arrived before the desk opened
+	down    string                // why the network is not ready
+}
+
+func newDesk(shared *worker.Node) *desk {
+	return &desk{shared: shared, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}}
+}
+
+// open begins the work, with the pods that have arrived by now. Each worker's
+// first look at the runtime comes before its first decision, so that a node that
+// starts again finds its containers and makes none twice.
+func (d *desk) open(ctx context.Context) {
+	d.mu.Lock()
+	d.ctx = ctx
+	early := d.early
+	d.early = nil
+	d.mu.Unlock()
+	for _, pod := range early {
+		d.mu.Lock()
+		d.hire(pod, false, true)
+		d.mu.Unlock()
+	}
+}
+
+// pod takes a pod from the API.
+func (d *desk) pod(pod *v1.Pod, gone bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ctx == nil {
+		d.early[pod.UID] = pod
+		if gone {
+			delete(d.early, pod.UID)
+		}
+		return
+	}
+	w := d.workers[pod.UID]
+	switch {
+	case gone:
+		delete(d.over, pod.UID)
+		if w != nil {
+			w.Gone()
+		}
+	case w != nil:
+		w.Update(pod)
+	case !d.over[pod.UID]:
+		d.hire(pod, false, false) // bound after the node came up: there is nothing of it yet
+	}
+}
+
+// hire starts a worker for the pod, which first looks at what the runtime has of
+// it if there may be something. Called with d.mu held.
+func (d *desk) hire(pod *v1.Pod, gone, look bool) {
+	w := worker.New(d.shared, pod)
+	d.workers[pod.UID] = w
+	if down := d.down; down != "" {
+		w.Tell(func(o *lifecycle.Observed) { o.Network = down })
+	}
+	if gone {
+		w.Gone()
+	}
+	ctx := d.ctx
+	d.done.Add(1)
+	go func() {
+		defer d.done.Done()
+		for look {
+			err := w.Look(ctx)
+			if err == nil {
+				break
+			}
+			klog.FromContext(ctx).V(1).Info("The runtime does not say what it has of a pod; asking again", "pod", klog.KObj(pod), "err", err)
+			d.shared.CRIFailed(err)
+			select {
+			case <-time.After(200 * time.Millisecond):
+			case <-ctx.Done():
+				return
+			}
+		}
+		w.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.workers, pod.UID)
+		d.over[pod.UID] = !gone
+		d.shared.Reporter.Forget(pod.UID)
+	}()
+}
+
+// event takes a container event from the runtime.
+func (d *desk) event(e *runtimeapi.ContainerEventResponse) {
+	uid := types.UID(e.GetPodSandboxStatus().GetMetadata().GetUid())
+	d.mu.Lock()
+	w := d.workers[uid]
+	d.mu.Unlock()
+	if w != nil {
+		w.Saw(e.PodSandboxStatus, e.ContainersStatuses)
+	}
+}
+
+// network tells all workers whether the network is there.
+func (d *desk) network(runtimeDown, networkDown string) {
+	why := networkDown
+	if runtimeDown != "" {
+		why = runtimeDown
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if why == d.down {
+		return
+	}
+	d.down = why
+	for _, w := range d.workers {
+		w.Tell(func(o *lifecycle.Observed) { o.Network = why })
+	}
+}
+
+// relist compares what the workers know with what the runtime has: when the
+// event stream begins anew, and every so often. A worker that missed something
+// looks again; pods that nobody knows are ended.
+func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-now:
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := d.compare(ctx); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).V(1).Info("Listing what the runtime has", "err", err)
+			d.shared.CRIFailed(err)
+		}
+	}
+}
+
+func (d *desk) compare(ctx context.Context) error {
+	sandboxes, err := d.shared.Runtime.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return err
+	}
+	containers, err := d.shared.Runtime.ListContainers(ctx, nil)
+	if err != nil {
+		return err
+	}
+	has, names := map[types.UID]map[string]string{}, map[types.UID]*v1.Pod{}
+	note := func(labels map[string]string, id, state string) {
+		uid := types.UID(labels[worker.LabelPodUID])
+		if has[uid] == nil {
+			has[uid] = map[string]string{}
+			names[uid] = &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: labels[worker.LabelPodName], Namespace: labels[worker.LabelPodNamespace], UID: uid}}
+		}
+		has[uid][id] = state
+	}
+	for _, s := range sandboxes {
+		note(s.Labels, s.Id, fmt.Sprint(s.State == runtimeapi.PodSandboxState_SANDBOX_READY))
+	}
+	for _, c := range containers {
+		note(c.Labels, c.Id, string(worker.State(c.State)))
+	}
+	d.mu.Lock()
+	workers := maps.Clone(d.workers)
+	for uid, pod := range names {
+		if workers[uid] == nil && !d.over[uid] && uid != "" {
+			d.hire(pod, true, true) // nobody knows this pod: it is ended and removed
+		}
+	}
+	for _, uid := range d.shared.Volumes.Orphans(func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }) {
+		if names[uid] == nil {
+			d.hire(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}, true, true)
+		}
+	}
+	d.mu.Unlock()
+	for uid, w := range workers {
+		seen, busy := w.Fingerprint()
+		if busy || maps.Equal(seen, has[uid]) || len(seen) == 0 && has[uid] == nil {
+			continue
+		}
+		if err := w.Look(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pods are the node's pods, each with the status that the node decided last.
+func (d *desk) pods() []*v1.Pod {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*v1.Pod
+	for _, w := range d.workers {
+		if pod := w.Pod(); pod != nil {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// wait returns once every worker has ended and all is written.
+func (d *desk) wait() {
+	d.done.Wait()
+	d.shared.Reporter.Wait()
+}

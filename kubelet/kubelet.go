@@ -1,0 +1,194 @@
+// Package kubelet is the node: it takes the pods that are bound to it, gives each
+// a worker, and carries out what lifecycle decides.
+//
+//	watch  ── a pod arrived, a container ended
+//	worker ── observe, lifecycle.Decide, act through the runtime
+//	report ── write the status
+//
+// The other folders are what a worker acts with (image, volume, environment,
+// dns, hook, cgroup) and what makes the node a node of its cluster (node, server).
+package kubelet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/component-base/version"
+	internalapi "k8s.io/cri-api/pkg/apis"
+	"k8s.io/utils/clock"
+
+	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/image"
+	"github.com/podling/podling/kubelet/node"
+	"github.com/podling/podling/kubelet/probe"
+	"github.com/podling/podling/kubelet/report"
+	"github.com/podling/podling/kubelet/server"
+	"github.com/podling/podling/kubelet/volume"
+	"github.com/podling/podling/kubelet/watch"
+	"github.com/podling/podling/kubelet/worker"
+)
+
+// Config is what a node needs to be one.
+type Config struct {
+	NodeName string
+	NodeIP   net.IP
+	RootDir  string       // pod folders; made 0700
+	LogDir   string       // container logs
+	Client   *rest.Config // the node's identity
+	Runtime  internalapi.RuntimeService
+	Images   internalapi.ImageManagerService
+
+	Listen      string // the node's own port; port 0: the kernel picks
+	ServingCert tls.Certificate
+	ClientCAs   *x509.CertPool // who may call the node
+
+	Labels        map[string]string // extra node labels
+	ClusterDNS    []string
+	ClusterDomain string // "cluster.local" if empty
+}
+
+// Kubelet is one node.
+type Kubelet struct {
+	config   Config
+	client   kubernetes.Interface
+	server   *server.Server
+	pods     *watch.Pods
+	desk     *desk
+	node     *node.Node
+	shared   *worker.Node
+	recorder *recorder
+}
+
+// New prepares the node: its folders, its port, its clients. Nothing runs yet.
+func New(cfg Config) (*Kubelet, error) {
+	if cfg.ClusterDomain == "" {
+		cfg.ClusterDomain = "cluster.local"
+	}
+	for _, dir := range []string{cfg.RootDir, cfg.LogDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("the node's folder %s cannot be made: %w", dir, err)
+		}
+	}
+	client, err := kubernetes.NewForConfig(cfg.Client)
+	if err != nil {
+		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
+	}
+	k := &Kubelet{config: cfg, client: client}
+	k.recorder = newRecorder(client, cfg.NodeName)
+	runtime, err := cfg.Runtime.Version(context.Background(), "0.1.0")
+	if err != nil {
+		return nil, fmt.Errorf("the container runtime of node %s does not answer: %w", cfg.NodeName, err)
+	}
+	clk := clock.RealClock{}
+	k.shared = &worker.Node{
+		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
+		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk,
+		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
+		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
+		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
+		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
+		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
+	}
+	if k.shared.Cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
+		return nil, err
+	}
+	if k.shared.Memory, err = memory(); err != nil {
+		return nil, err
+	}
+	k.desk = newDesk(k.shared)
+	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
+		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
+	}
+	k.server, err = server.Listen(server.Config{
+		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Runtime: cfg.Runtime,
+		Pods: k.desk.pods,
+	})
+	if err != nil {
+		return nil, err
+	}
+	k.node = node.New(node.Config{
+		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
+		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: 110,
+		State: func(s node.State) { k.desk.network(s.RuntimeError, s.NetworkError) }, Recorder: k.recorder.EventRecorder,
+	})
+	return k, nil
+}
+
+// relistEvery is how often everything is compared with the runtime, should an
+// event have been missed.
+const relistEvery = 30 * time.Second
+
+// Run is the node's life. It returns when ctx ends, or when a part of the node
+// fails that it cannot do without; containers go on running.
+func (k *Kubelet) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	k.recorder.start(ctx)
+	defer k.recorder.stop()
+	k.shared.Reporter = report.New(ctx, k.client)
+	var err error
+	if k.shared.Environment, err = environment.New(ctx, k.client); err != nil {
+		return err
+	}
+	must := func(name string, run func(context.Context) error) {
+		if err := run(ctx); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	go must("the node's port", k.server.Serve)
+	go must("the node object", k.node.Run)
+	go k.shared.Volumes.Run(ctx)
+	go k.pods.Run(ctx)
+	if !k.pods.Synced(ctx) {
+		return cause(ctx)
+	}
+	k.desk.open(ctx)
+	again := make(chan struct{}, 1)
+	again <- struct{}{}
+	go watch.Runtime(ctx, k.config.Runtime, k.desk.event, func() {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	}, k.node.RuntimeFailed)
+	k.desk.relist(ctx, again, relistEvery)
+	k.desk.wait()
+	return cause(ctx)
+}
+
+// cause is why the node ended; nil if it was told to.
+func cause(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// cgroupRoot is where the node's pods have their cgroups: a place of its own,
+// for there may be several nodes on one machine.
+func cgroupRoot(dir string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(dir)) // never fails
+	return fmt.Sprintf("/podling-%08x", h.Sum32())
+}
+
+// memory is what the machine has, in bytes.
+func memory() (int64, error) {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0, fmt.Errorf("how much memory the machine has: %w", err)
+	}
+	return int64(info.Totalram) * int64(info.Unit), nil
+}

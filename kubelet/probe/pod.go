@@ -1,0 +1,133 @@
+package probe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+
+	"github.com/podling/podling/lifecycle"
+)
+
+// Outcome is told when a probe's result is settled and is another than before.
+type Outcome func(containerID, kind string, success bool)
+
+// Pod runs the probes of one pod's containers. Its methods are called by one
+// goroutine, the pod's worker.
+type Pod struct {
+	probers *Probers
+	clock   clock.WithTicker
+	tell    Outcome
+	running map[string]context.CancelFunc // by container ID
+	done    sync.WaitGroup
+}
+
+// Pod gives the probes of one pod, all idle.
+func (ps *Probers) Pod(clk clock.WithTicker, tell Outcome) *Pod {
+	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]context.CancelFunc{}}
+}
+
+// Sync begins to probe containers that run and have probes, and no longer probes
+// those that have ended. ids are the runtime's, by the container ID of the API.
+func (p *Pod) Sync(ctx context.Context, pod *v1.Pod, ip string, containers []lifecycle.Container, spec func(name string) *v1.Container, id func(string) string) {
+	alive := map[string]bool{}
+	for i := range containers {
+		r := &containers[i]
+		c := spec(r.Name)
+		if r.State != lifecycle.Running || c == nil || c.StartupProbe == nil && c.LivenessProbe == nil && c.ReadinessProbe == nil {
+			continue
+		}
+		alive[r.ID] = true
+		if p.running[r.ID] != nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(ctx)
+		p.running[r.ID] = stop
+		p.done.Add(1)
+		go func() {
+			defer p.done.Done()
+			p.container(ctx, target{pod: pod, c: c, id: id(r.ID), ip: ip}, r.ID, r.StartedAt)
+		}()
+	}
+	for id, stop := range p.running {
+		if !alive[id] {
+			stop()
+			delete(p.running, id)
+		}
+	}
+}
+
+// Stop ends all probes and waits for them.
+func (p *Pod) Stop() {
+	for id, stop := range p.running {
+		stop()
+		delete(p.running, id)
+	}
+	p.done.Wait()
+}
+
+// container runs one container's probes: the startup probe first and alone, then
+// the other two side by side (KEP-950).
+func (p *Pod) container(ctx context.Context, t target, id string, started time.Time) {
+	if t.c.StartupProbe != nil && !p.loop(ctx, Startup, t.c.StartupProbe, t, id, started) {
+		return
+	}
+	var both sync.WaitGroup
+	for kind, probe := range map[string]*v1.Probe{Liveness: t.c.LivenessProbe, Readiness: t.c.ReadinessProbe} {
+		if probe != nil {
+			both.Add(1)
+			go func() {
+				defer both.Done()
+				p.loop(ctx, kind, probe, t, id, started)
+			}()
+		}
+	}
+	both.Wait()
+}
+
+// loop probes until there is nothing more to find out: a startup probe until it
+// is settled, a liveness probe until it fails (the container is then replaced),
+// a readiness probe until the container ends. It gives the last settled result.
+func (p *Pod) loop(ctx context.Context, kind string, probe *v1.Probe, t target, id string, started time.Time) bool {
+	if !p.sleep(ctx, started.Add(time.Duration(probe.InitialDelaySeconds)*time.Second).Sub(p.clock.Now())) {
+		return false
+	}
+	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
+	var count lifecycle.ProbeCount
+	var told *bool
+	for {
+		began := p.clock.Now()
+		if success, known := p.probers.ask(ctx, kind, probe, t); known {
+			var settled bool
+			if count, settled = count.Add(probe, success); settled {
+				if told == nil || *told != success {
+					p.tell(id, kind, success)
+				}
+				told = &success
+				if kind == Startup || kind == Liveness && !success {
+					return success
+				}
+			}
+		}
+		if !p.sleep(ctx, period-p.clock.Since(began)) {
+			return false
+		}
+	}
+}
+
+// sleep waits; false if ctx ended first.
+func (p *Pod) sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := p.clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

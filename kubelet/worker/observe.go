@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	v1 "k8s.io/api/core/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/lifecycle"
+)
+
+// Saw takes in what the runtime said of the pod by itself.
+func (w *Worker) Saw(sandbox *runtimeapi.PodSandboxStatus, containers []*runtimeapi.ContainerStatus) {
+	w.Tell(func(o *lifecycle.Observed) {
+		if sandbox != nil {
+			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(sandbox))
+		}
+		for _, c := range containers {
+			o.Containers = upsert(o.Containers, w.node.container(w.pod, sandbox.GetId(), c))
+		}
+	})
+}
+
+// container is the fact of one container, with its resources told in the spec's terms.
+func (n *Node) container(pod *v1.Pod, sandboxID string, s *runtimeapi.ContainerStatus) lifecycle.Container {
+	c := containerFact(n.RuntimeName, sandboxID, s)
+	if spec := specOf(pod, c.Name); spec != nil && c.State == lifecycle.Running {
+		c.Resources = running(spec, s.GetResources().GetLinux())
+	}
+	return c
+}
+
+// specOf finds a container of any kind by its name.
+func specOf(pod *v1.Pod, name string) *v1.Container {
+	for _, list := range [][]v1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	for i := range pod.Spec.EphemeralContainers {
+		if e := &pod.Spec.EphemeralContainers[i]; e.Name == name {
+			return (*v1.Container)(&e.EphemeralContainerCommon)
+		}
+	}
+	return nil
+}
+
+// Look asks the runtime for everything it has of the pod: once when the node
+// starts, and whenever a relist finds that news was missed.
+func (w *Worker) Look(ctx context.Context) error {
+	filter := map[string]string{LabelPodUID: string(w.uid)}
+	sandboxes, err := w.node.Runtime.ListPodSandbox(ctx, &runtimeapi.PodSandboxFilter{LabelSelector: filter})
+	if err != nil {
+		return fmt.Errorf("listing the pod's sandboxes: %w", err)
+	}
+	containers, err := w.node.Runtime.ListContainers(ctx, &runtimeapi.ContainerFilter{LabelSelector: filter})
+	if err != nil {
+		return fmt.Errorf("listing the pod's containers: %w", err)
+	}
+	var ss []*runtimeapi.PodSandboxStatus
+	for _, s := range sandboxes {
+		r, err := w.node.Runtime.PodSandboxStatus(ctx, s.Id, false)
+		if err != nil {
+			return fmt.Errorf("status of sandbox %s: %w", s.Id, err)
+		}
+		ss = append(ss, r.GetStatus())
+	}
+	in := map[string]string{} // container to sandbox
+	var cs []*runtimeapi.ContainerStatus
+	for _, c := range containers {
+		r, err := w.node.Runtime.ContainerStatus(ctx, c.Id, false)
+		if err != nil {
+			return fmt.Errorf("status of container %s: %w", c.Id, err)
+		}
+		in[c.Id] = c.PodSandboxId
+		cs = append(cs, r.GetStatus())
+	}
+	w.Tell(func(o *lifecycle.Observed) {
+		o.Sandboxes, o.Containers = nil, nil // what the runtime has forgotten is gone
+		for _, s := range ss {
+			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(s))
+		}
+		for _, c := range cs {
+			o.Containers = upsert(o.Containers, w.node.container(w.pod, in[c.GetId()], c))
+		}
+	})
+	return nil
+}
+
+// refresh reads one container's status, which is told to the worker.
+func (p *pass) refresh(ctx context.Context, sandboxID, id string) error {
+	r, err := p.node.Runtime.ContainerStatus(ctx, id, false)
+	if err != nil {
+		p.criError(err)
+		return err
+	}
+	c := p.node.container(p.pod, sandboxID, r.GetStatus())
+	p.tell(func(o *lifecycle.Observed) { o.Containers = upsert(o.Containers, c) })
+	return nil
+}
+
+// Fingerprint sums up what is known of the pod's sandboxes and containers, to be
+// compared with what a relist shows: id and state of each. busy: a pass is
+// changing them right now.
+func (w *Worker) Fingerprint() (ids map[string]string, busy bool) {
+	o, ok := w.known()
+	ids = map[string]string{}
+	for _, s := range o.Sandboxes {
+		ids[s.ID] = fmt.Sprint(s.Ready)
+	}
+	for _, c := range o.Containers {
+		ids[bare(c.ID)] = string(c.State)
+	}
+	return ids, !ok || len(o.Pass) > 0
+}
+
+// known asks the loop what it knows; false if the worker has ended.
+func (w *Worker) known() (lifecycle.Observed, bool) {
+	got := make(chan lifecycle.Observed, 1)
+	w.Tell(func(o *lifecycle.Observed) { got <- *o })
+	select {
+	case o := <-got:
+		return o, true
+	case <-w.ended:
+		return lifecycle.Observed{}, false
+	}
+}

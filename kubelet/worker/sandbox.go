@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	v1 "k8s.io/api/core/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/kubelet/dns"
+	"github.com/podling/podling/lifecycle"
+)
+
+// createSandbox makes the pod's sandbox with its network (upstream:
+// createPodSandbox in pkg/kubelet/kuberuntime/kuberuntime_sandbox.go).
+func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
+	config, err := p.sandboxConfig(a.Attempt)
+	if err == nil {
+		err = os.MkdirAll(config.LogDirectory, 0o755)
+	}
+	var id string
+	if err == nil {
+		id, err = p.node.Runtime.RunPodSandbox(ctx, config, "")
+	}
+	var r *runtimeapi.PodSandboxStatusResponse
+	if err == nil {
+		r, err = p.node.Runtime.PodSandboxStatus(ctx, id, false)
+	}
+	if err != nil {
+		p.criError(err)
+		f := p.fail(p.seen.Sandbox, "FailedCreatePodSandBox", err.Error())
+		p.event(v1.EventTypeWarning, "FailedCreatePodSandBox", "", "Failed to create pod sandbox: "+err.Error())
+		p.tell(func(o *lifecycle.Observed) { o.Sandbox = f })
+		return false
+	}
+	p.sandbox = config
+	p.tell(func(o *lifecycle.Observed) {
+		o.Sandboxes, o.Sandbox = upsertSandbox(o.Sandboxes, sandboxFact(r.GetStatus())), nil
+	})
+	return true
+}
+
+// sandboxConfig is what the runtime is told about the pod (upstream:
+// generatePodSandboxConfig).
+func (p *pass) sandboxConfig(attempt uint32) (*runtimeapi.PodSandboxConfig, error) {
+	pod := p.pod
+	resolver, err := dns.Config(pod, p.node.ClusterDNS, p.node.ClusterDomain, p.node.ResolvConf)
+	if err != nil {
+		return nil, err
+	}
+	parent, err := p.node.Cgroups.Ensure(pod)
+	if err != nil {
+		return nil, fmt.Errorf("cgroup of the pod: %w", err)
+	}
+	config := &runtimeapi.PodSandboxConfig{
+		Metadata:     &runtimeapi.PodSandboxMetadata{Name: pod.Name, Namespace: pod.Namespace, Uid: string(pod.UID), Attempt: attempt},
+		Labels:       podLabels(pod),
+		Annotations:  pod.Annotations,
+		DnsConfig:    resolver,
+		LogDirectory: p.node.PodLogs(pod),
+		PortMappings: portMappings(pod),
+		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: parent, SecurityContext: sandboxSecurity(pod), Sysctls: sysctls(pod)},
+	}
+	if !pod.Spec.HostNetwork {
+		host, domain, err := dns.Hostname(pod, p.node.ClusterDomain)
+		if err != nil {
+			return nil, err
+		}
+		if config.Hostname, err = dns.NodeName(pod, host, domain); err != nil {
+			return nil, err
+		}
+	}
+	return config, nil
+}
+
+func podLabels(pod *v1.Pod) map[string]string {
+	out := map[string]string{}
+	for k, v := range pod.Labels {
+		out[k] = v
+	}
+	out[LabelPodName], out[LabelPodNamespace], out[LabelPodUID] = pod.Name, pod.Namespace, string(pod.UID)
+	return out
+}
+
+func portMappings(pod *v1.Pod) []*runtimeapi.PortMapping {
+	var out []*runtimeapi.PortMapping
+	for _, c := range pod.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.HostPort == 0 || pod.Spec.HostNetwork {
+				continue
+			}
+			out = append(out, &runtimeapi.PortMapping{HostIp: port.HostIP, HostPort: port.HostPort, ContainerPort: port.ContainerPort,
+				Protocol: map[v1.Protocol]runtimeapi.Protocol{v1.ProtocolUDP: runtimeapi.Protocol_UDP, v1.ProtocolSCTP: runtimeapi.Protocol_SCTP}[port.Protocol]})
+		}
+	}
+	return out
+}
+
+// PodLogs is where the pod's logs lie; upstream's layout, which log collectors know.
+func (n *Node) PodLogs(pod *v1.Pod) string {
+	return filepath.Join(n.LogDir, fmt.Sprintf("%s_%s_%s", pod.Namespace, pod.Name, pod.UID))
+}
+
+// podDir is the pod's own folder.
+func (n *Node) podDir(pod *v1.Pod) string { return filepath.Join(n.RootDir, "pods", string(pod.UID)) }
+
+// remove takes away what the runtime and the disk still have of a pod that is
+// over: its dead sandboxes with their containers, its logs, its folder.
+func (n *Node) remove(ctx context.Context, pod *v1.Pod, seen *lifecycle.Observed) {
+	for _, s := range seen.Sandboxes {
+		if err := n.Runtime.RemovePodSandbox(ctx, s.ID); err != nil && !notFound(err) {
+			return // the next relist finds it and tries again
+		}
+	}
+	_ = os.RemoveAll(n.PodLogs(pod)) // what is left is found as an orphan
+	_ = os.RemoveAll(n.podDir(pod))
+}

@@ -1,0 +1,209 @@
+package worker
+
+import (
+	"context"
+	"slices"
+
+	"google.golang.org/grpc/status"
+	v1 "k8s.io/api/core/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/kubelet/hook"
+	"github.com/podling/podling/kubelet/image"
+	"github.com/podling/podling/lifecycle"
+)
+
+// starting is one container on its way up.
+type starting struct {
+	*pass
+	c      *v1.Container
+	action lifecycle.Action
+	image  string // the completed name
+	ref    string // the runtime's reference
+	id     string
+	config *runtimeapi.ContainerConfig
+	at     lifecycle.Start
+}
+
+// start brings a container up, step by step as lifecycle.NextStep says.
+func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
+	spec := specOf(p.pod, a.Container)
+	if spec == nil {
+		return false // the plan was made from this very pod: there is no such container in it
+	}
+	s := &starting{pass: p, c: spec, action: a}
+	name, err := image.Name(spec.Image)
+	if err != nil {
+		s.at.InvalidName = err.Error()
+	}
+	s.image = name
+	if a.Backoff != nil {
+		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })
+	}
+	for {
+		step := lifecycle.NextStep(spec, s.at, p.seen.Pulls, p.node.Clock.Now())
+		for _, e := range step.Events {
+			p.node.Event(p.pod, e)
+		}
+		switch step.Verb {
+		case lifecycle.StartDone:
+			s.succeeded(ctx)
+			return true
+		case lifecycle.StartFailed:
+			s.failed(ctx, patience, step)
+			return false
+		}
+		if !s.do(ctx, patience, step.Verb) {
+			return false // given up: the pod is to end
+		}
+	}
+}
+
+// do carries one step out; false if there is no patience left for it.
+func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bool {
+	switch verb {
+	case lifecycle.InspectImage:
+		ref, err := s.node.Images.Find(ctx, s.image)
+		s.at.Local, s.ref = result(ref, err, false), ref
+	case lifecycle.PullImage:
+		s.at.Pull = s.node.Images.Pull(patience, s.image, s.node.PullSecrets(patience, s.pod, s.image), s.sandbox)
+		s.ref = s.at.Pull.ID
+		return s.at.Pull.Err == "" || patience.Err() == nil
+	case lifecycle.Configure:
+		var err error
+		s.config, err = s.containerConfig(patience, s.ref, s.action.Restarts)
+		s.at.Config = result("", err, true)
+		return err == nil || patience.Err() == nil
+	case lifecycle.CreateContainer:
+		var err error
+		s.id, err = s.node.Runtime.CreateContainer(ctx, s.sandboxID(), s.config, s.sandbox)
+		s.criError(err)
+		s.at.Create = result(s.id, err, true)
+	case lifecycle.RunContainer:
+		err := s.node.Runtime.StartContainer(ctx, s.id)
+		s.criError(err)
+		s.at.Run = result("", err, true)
+	case lifecycle.RunPostStart:
+		err := hook.Run(patience, s.node.Runtime, s.pod, s.c, s.id, s.podIP(), s.c.Lifecycle.PostStart)
+		s.at.PostStart = result("", err, false)
+		return err == nil || patience.Err() == nil
+	}
+	return true
+}
+
+// result of a step. plain: without what gRPC puts before the runtime's words.
+func result(id string, err error, plain bool) *lifecycle.Result {
+	switch {
+	case err == nil:
+		return &lifecycle.Result{ID: id}
+	case plain:
+		return &lifecycle.Result{Err: status.Convert(err).Message()}
+	}
+	return &lifecycle.Result{Err: err.Error()}
+}
+
+// succeeded: what failed before is forgotten, and so are ends that nobody needs to see any more.
+func (s *starting) succeeded(ctx context.Context) {
+	if err := s.refresh(ctx, s.sandboxID(), s.id); err != nil {
+		s.log().Error(err, "Reading the status of a container that was started", "container", s.c.Name)
+	}
+	s.tell(func(o *lifecycle.Observed) {
+		o.Failures, o.Pulls = without(o.Failures, s.c.Name), without(o.Pulls, s.c.Image)
+	})
+	s.prune(ctx)
+}
+
+// failed takes down what came of a start that did not work.
+func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step) {
+	was := s.seen.Failures[s.c.Name]
+	if was != nil && was.Reason != step.Reason {
+		was = nil
+	}
+	f := s.fail(was, step.Reason, step.Message)
+	f.Image = s.c.Image
+	if step.Kill {
+		for _, c := range s.running() {
+			s.tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
+			s.kill(ctx, patience, c, grace(s.pod), "FailedPostStartHook", nil)
+		}
+	}
+	if s.id != "" {
+		if err := s.refresh(ctx, s.sandboxID(), s.id); err == nil {
+			if i := slices.IndexFunc(s.seen.Containers, func(c lifecycle.Container) bool { return bare(c.ID) == s.id }); i >= 0 &&
+				s.seen.Containers[i].State == lifecycle.Exited {
+				f.Exited = s.seen.Containers[i].ID
+			}
+		}
+		s.prune(ctx)
+	}
+	if step.PullFailed {
+		pull := lifecycle.ImagePull{Reason: step.Reason, Message: step.Message}
+		pull.Backoff = s.seen.Pulls[s.c.Image].Backoff.Next(s.c.Image, f.At, f.At)
+		s.tell(func(o *lifecycle.Observed) { o.Pulls = with(o.Pulls, s.c.Image, pull) })
+	}
+	s.tell(func(o *lifecycle.Observed) { o.Failures = with(o.Failures, s.c.Name, f) })
+}
+
+// running is the container that is being started, once it runs.
+func (s *starting) running() []lifecycle.Container {
+	return []lifecycle.Container{{ID: s.node.RuntimeName + "://" + s.id, Name: s.c.Name, SandboxID: s.sandboxID(), State: lifecycle.Running}}
+}
+
+func grace(pod *v1.Pod) int64 {
+	if pod.Spec.TerminationGracePeriodSeconds != nil {
+		return *pod.Spec.TerminationGracePeriodSeconds
+	}
+	return lifecycle.MinimumGrace
+}
+
+// prune removes all but the newest two of the container: what runs, and how it
+// ended the last time (upstream's limit: MaxPerPodContainer 1 in the garbage collector).
+func (s *starting) prune(ctx context.Context) {
+	kept := 0
+	var drop []string
+	for _, c := range s.seen.Containers {
+		if c.Name != s.c.Name {
+			continue
+		}
+		if kept++; kept > 2 && c.State != lifecycle.Running {
+			drop = append(drop, c.ID)
+		}
+	}
+	for _, id := range drop {
+		if err := s.node.Runtime.RemoveContainer(ctx, bare(id)); err != nil && !notFound(err) {
+			s.log().Error(err, "Removing a dead container; the next restart tries again", "container", id)
+			continue
+		}
+		s.tell(func(o *lifecycle.Observed) {
+			o.Containers = slices.DeleteFunc(slices.Clone(o.Containers), func(c lifecycle.Container) bool { return c.ID == id })
+			o.Probes, o.Stopped = without(o.Probes, id), without(o.Stopped, id)
+		})
+	}
+}
+
+func (p *pass) sandboxID() string {
+	if len(p.seen.Sandboxes) == 0 {
+		return ""
+	}
+	return p.seen.Sandboxes[0].ID
+}
+
+// containerConfig is what the runtime is told about the container (upstream:
+// generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func (s *starting) containerConfig(ctx context.Context, ref string, restarts int32) (*runtimeapi.ContainerConfig, error) {
+	if s.sandbox == nil { // the sandbox is older than this pass
+		config, err := s.sandboxConfig(s.seen.Sandboxes[0].Attempt)
+		if err != nil {
+			return nil, err
+		}
+		s.pass.sandbox = config
+	}
+	return s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted)
+}
+
+func (p *pass) podIPs() []string {
+	if p.pod.Spec.HostNetwork {
+		return p.node.HostIPs
+	}
+	return p.seen.Sandboxes[0].IPs
+}

@@ -1,0 +1,249 @@
+// Package worker looks after one pod: it observes, asks lifecycle.Decide, acts
+// through the runtime, and hands the status to kubelet/report. One pod, one
+// goroutine that owns all that is known of the pod; what takes time runs in a
+// second one, the pass, which sends back facts.
+//
+//	pod from the API ─┐
+//	runtime events  ──┼─▶ loop: facts ─▶ Decide ─▶ report
+//	time            ──┤                    │
+//	facts of the pass ┘◀── pass: act ◀─────┘
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+
+	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/image"
+	"github.com/podling/podling/kubelet/probe"
+	"github.com/podling/podling/kubelet/report"
+	"github.com/podling/podling/kubelet/volume"
+	"github.com/podling/podling/lifecycle"
+)
+
+// Node is what the workers of one node share.
+type Node struct {
+	Name        string
+	HostIPs     []string
+	RuntimeName string // as it stands before container IDs: containerd
+	RootDir     string // pod folders
+	LogDir      string // container logs
+
+	Runtime     internalapi.RuntimeService
+	Images      *image.Images
+	Volumes     *volume.Manager
+	Environment *environment.Maker
+	Cgroups     *cgroup.Manager
+	Probers     *probe.Probers
+	Reporter    *report.Reporter
+	Clock       clock.WithTicker
+
+	Memory                    int64 // bytes that the machine has
+	ClusterDomain, ResolvConf string
+	ClusterDNS                []string
+
+	PullSecrets func(ctx context.Context, pod *v1.Pod, image string) []*runtimeapi.AuthConfig
+	Event       func(pod *v1.Pod, e lifecycle.Event)
+	CRIFailed   func(error) // a call failed in a way that may mean that the runtime is away
+}
+
+// Worker looks after one pod.
+type Worker struct {
+	node *Node
+	uid  types.UID
+	wake chan struct{}
+
+	ended chan struct{} // closed when Run returns
+
+	mu     sync.Mutex
+	next   *v1.Pod                     // the newest version from the API
+	facts  []func(*lifecycle.Observed) // not yet taken in
+	status *v1.PodStatus               // decided last
+
+	// Below: the loop's alone.
+	pod      *v1.Pod
+	seen     lifecycle.Observed
+	stopPass context.CancelFunc
+	probes   *probe.Pod
+	mounted  map[string]string // volume paths; written and read by passes only
+}
+
+// New gives a worker for the pod, to be started with Run.
+func New(node *Node, pod *v1.Pod) *Worker {
+	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), ended: make(chan struct{}), next: pod, pod: pod}
+	w.seen.HostIPs = node.HostIPs
+	w.probes = node.Probers.Pod(node.Clock, w.probed)
+	return w
+}
+
+// Update hands over a newer version of the pod.
+func (w *Worker) Update(pod *v1.Pod) {
+	w.mu.Lock()
+	w.next = pod
+	w.mu.Unlock()
+	w.poke()
+}
+
+// Tell hands over a fact: something observed, as a change to what is known.
+func (w *Worker) Tell(fact func(*lifecycle.Observed)) {
+	w.mu.Lock()
+	w.facts = append(w.facts, fact)
+	w.mu.Unlock()
+	w.poke()
+}
+
+// Gone tells that the pod is no longer in the API.
+func (w *Worker) Gone() { w.Tell(func(o *lifecycle.Observed) { o.Gone = true }) }
+
+// Pod is the pod with the status that was decided last; nil before the first.
+func (w *Worker) Pod() *v1.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.status == nil {
+		return nil
+	}
+	pod := *w.next
+	pod.Status = *w.status
+	return &pod
+}
+
+func (w *Worker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run looks after the pod until nothing is left to do for it, or ctx ends. It
+// does not stop the pod's containers when ctx ends.
+func (w *Worker) Run(ctx context.Context) {
+	defer close(w.ended)
+	var passes sync.WaitGroup
+	defer passes.Wait()
+	defer w.probes.Stop()
+	for ctx.Err() == nil {
+		w.takeIn()
+		now := w.node.Clock.Now()
+		plan := lifecycle.Decide(w.pod, w.seen, now)
+		w.mu.Lock()
+		w.status = &plan.Status
+		w.mu.Unlock()
+		if plan.Done {
+			w.node.remove(ctx, w.pod, &w.seen)
+			return
+		}
+		w.announce(&plan)
+		if plan.Interrupt && w.stopPass != nil {
+			w.stopPass()
+		}
+		if len(plan.Actions) > 0 && len(w.seen.Pass) == 0 {
+			w.begin(ctx, &passes, plan.Actions)
+		}
+		w.probe(ctx)
+		w.sleep(ctx, plan.Wake)
+	}
+}
+
+// probe keeps the probes going for as long as the pod is to live.
+func (w *Worker) probe(ctx context.Context) {
+	ending := w.pod.DeletionTimestamp != nil || w.seen.Gone || w.seen.Killed || len(w.seen.Pass) > 0 && w.seen.Pass[0].Verb == lifecycle.KillPod
+	if ending {
+		w.probes.Sync(ctx, w.pod, "", nil, nil, nil)
+		return
+	}
+	w.probes.Sync(ctx, w.pod, podIP(w.pod, w.node, &w.seen), w.seen.Containers, func(name string) *v1.Container { return specOf(w.pod, name) }, bare)
+}
+
+// probed takes a probe's result in.
+func (w *Worker) probed(container, kind string, success bool) {
+	w.Tell(func(o *lifecycle.Observed) {
+		p := o.Probes[container]
+		switch kind {
+		case probe.Startup:
+			p.Started = &success
+		case probe.Liveness:
+			p.Live = &success
+		case probe.Readiness:
+			p.Ready = &success
+		}
+		o.Probes = with(o.Probes, container, p)
+	})
+}
+
+// announce reports what the plan has to say.
+func (w *Worker) announce(plan *lifecycle.Plan) {
+	if plan.Report {
+		w.node.Reporter.Status(w.pod, plan.Status)
+		w.seen.Reported = &plan.Status
+		if len(w.seen.Pass) == 0 {
+			for name, f := range w.seen.Failures {
+				seen := *f
+				seen.Reported = true
+				w.seen.Failures[name] = &seen
+			}
+		}
+	}
+	for _, e := range plan.Events {
+		w.node.Event(w.pod, e)
+	}
+}
+
+// takeIn brings what is known up to date.
+func (w *Worker) takeIn() {
+	w.mu.Lock()
+	facts := w.facts
+	w.facts = nil
+	w.pod = w.next
+	w.mu.Unlock()
+	for _, f := range facts {
+		f(&w.seen)
+	}
+}
+
+// sleep waits for news, or until the time at which the plan changes by itself.
+func (w *Worker) sleep(ctx context.Context, until time.Time) {
+	var at <-chan time.Time
+	if !until.IsZero() {
+		d := until.Sub(w.node.Clock.Now())
+		if d <= 0 {
+			return
+		}
+		t := w.node.Clock.NewTimer(d)
+		defer t.Stop()
+		at = t.C()
+	}
+	select {
+	case <-w.wake:
+	case <-at:
+	case <-ctx.Done():
+	}
+}
+
+// begin carries the actions out in a goroutine of their own.
+func (w *Worker) begin(ctx context.Context, passes *sync.WaitGroup, actions []lifecycle.Action) {
+	w.seen.Pass = actions
+	p := &pass{Worker: w, pod: w.pod, seen: w.seen}
+	// Interrupting a pass must not tear a runtime call in two: only what may take long listens.
+	patience, stop := context.WithCancel(ctx)
+	w.stopPass = stop
+	passes.Add(1)
+	go func() {
+		defer passes.Done()
+		defer stop()
+		p.run(context.WithoutCancel(ctx), patience, actions)
+		w.Tell(func(o *lifecycle.Observed) { o.Pass = nil })
+	}()
+}
+
+func (w *Worker) log() klog.Logger {
+	return klog.Background().WithValues("pod", klog.KObj(w.pod), "uid", w.uid)
+}
