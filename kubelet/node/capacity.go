@@ -1,0 +1,43 @@
+package node
+
+import (
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// capacity is what the machine has.
+func (m machine) capacity(maxPods int) v1.ResourceList {
+	list := v1.ResourceList{
+		v1.ResourceCPU:              *resource.NewQuantity(int64(m.cpus), resource.DecimalSI),
+		v1.ResourceMemory:           *resource.NewQuantity(m.memory, resource.BinarySI),
+		v1.ResourceEphemeralStorage: *resource.NewQuantity(m.storage, resource.BinarySI),
+		v1.ResourcePods:             *resource.NewQuantity(int64(maxPods), resource.DecimalSI),
+	}
+	for size, bytes := range m.hugePages {
+		name := v1.ResourceHugePagesPrefix + resource.NewQuantity(size, resource.BinarySI).String()
+		list[v1.ResourceName(name)] = *resource.NewQuantity(bytes, resource.BinarySI)
+	}
+	return list
+}
+
+// allocatable is what pods can have of it: what must stay free before pods are evicted is not theirs,
+// nor is memory set aside for huge pages theirs as ordinary memory (upstream's nodestatus.MachineInfo
+// and GetNodeAllocatableReservation).
+func (m machine) allocatable(maxPods int) v1.ResourceList {
+	list := m.capacity(maxPods)
+	memory := m.memory - leastMemory
+	for _, bytes := range m.hugePages {
+		memory -= bytes
+	}
+	list[v1.ResourceMemory] = *resource.NewQuantity(max(memory, 0), resource.BinarySI)
+	storage := m.storage - int64(float64(m.storage)*leastNodeStorage)
+	list[v1.ResourceEphemeralStorage] = *resource.NewQuantity(storage, resource.DecimalSI)
+	return list
+}
+
+// isHugePages is whether a resource counts huge pages of some size.
+func isHugePages(name v1.ResourceName) bool {
+	return strings.HasPrefix(string(name), v1.ResourceHugePagesPrefix)
+}

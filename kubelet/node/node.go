@@ -1,0 +1,134 @@
+package node
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+	internalapi "k8s.io/cri-api/pkg/apis"
+)
+
+// Config says which node this is and where its facts come from.
+type Config struct {
+	Name string
+	// IPs are the node's addresses, the first its main one.
+	IPs []net.IP
+	// Labels are put on the node beside those that every node has, and before them.
+	Labels map[string]string
+	// Client has the node's own identity.
+	Client  kubernetes.Interface
+	Runtime internalapi.RuntimeService
+	Images  internalapi.ImageManagerService
+	// Port is the node's own port.
+	Port func() int32
+	// RootDir is where pods' folders are: its file system is the node's ephemeral storage.
+	RootDir string
+	// Version is what the node says it is (kubeletVersion).
+	Version string
+	MaxPods int
+	// State, if set, is called with what the first look at the runtime showed, and whenever that
+	// changes, before the change is reported.
+	State    func(State)
+	Recorder record.EventRecorder
+}
+
+// State is how the runtime is, in the words of the node's Ready condition; "" is well.
+type State struct {
+	RuntimeError, NetworkError string
+}
+
+// Node is this node's object.
+type Node struct {
+	cfg      Config
+	ref      *v1.ObjectReference
+	machine  machine
+	pressure pressure
+	failed   chan struct{} // somebody's call to the runtime failed
+	wake     chan struct{} // there may be something to report
+
+	mu     sync.Mutex
+	object *v1.Node // as the API server has it; nil until registered
+	seen   seen
+
+	// Of the reporting goroutine alone.
+	reported      time.Time
+	unschedulable bool
+}
+
+// seen is what the node reports and what changes while it runs.
+type seen struct {
+	runtime  runtimeView
+	images   []v1.ContainerImage
+	pressure pressures
+}
+
+// New makes a node that is not registered yet.
+func New(cfg Config) *Node {
+	return &Node{
+		cfg: cfg,
+		// The UID by which events about a node are found is its name (upstream's nodeRef).
+		ref:    &v1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: cfg.Name, UID: types.UID(cfg.Name)},
+		failed: make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1),
+	}
+}
+
+// Run registers the node and reports it until ctx ends. An API server or a runtime that is away is
+// waited for; the error is for a machine that cannot be a node.
+func (n *Node) Run(ctx context.Context) error {
+	var err error
+	if n.machine, err = inspect("/", n.cfg.RootDir); err != nil {
+		return err
+	}
+	n.event(v1.EventTypeNormal, "Starting", "Starting kubelet.")
+	n.look(ctx)
+	n.refresh(ctx)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { n.watchRuntime(ctx) })
+	parts.Go(func() { n.watchMachine(ctx) })
+	if n.register(ctx) {
+		parts.Go(func() { n.watchObject(ctx) })
+		parts.Go(func() { n.keepLease(ctx) })
+		n.report(ctx)
+	}
+	return nil
+}
+
+// RuntimeFailed says that a call to the runtime failed because the runtime is away: the node looks
+// at once.
+func (n *Node) RuntimeFailed(error) { signal(n.failed) }
+
+// Object is the Node as the API server has it, or nil if the node is not registered yet. It must not
+// be changed.
+func (n *Node) Object() *v1.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.object
+}
+
+// observe notes what was seen and has it reported.
+func (n *Node) observe(note func(*seen)) {
+	n.mu.Lock()
+	note(&n.seen)
+	n.mu.Unlock()
+	signal(n.wake)
+}
+
+// event records an event about the node.
+func (n *Node) event(kind, reason, message string) {
+	n.cfg.Recorder.Event(n.ref, kind, reason, message)
+}
+
+// signal wakes whoever waits for c; a signal that is there already is enough.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
