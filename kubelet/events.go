@@ -42,13 +42,13 @@ func (r *recorder) pod(pod *v1.Pod, kind, reason, message string) {
 func (r *recorder) lifecycle(pod *v1.Pod, e lifecycle.Event) {
 	var about runtime.Object = pod
 	if e.Container != "" || pod.Kind == "" {
-		about = reference(pod, e.Container)
+		about = pointTo(pod, e.Container)
 	}
 	r.Event(about, e.Type, e.Reason, e.Message)
 }
 
-// reference points at the pod, or at one of its containers.
-func reference(pod *v1.Pod, container string) *v1.ObjectReference {
+// pointTo points at the pod, or at one of its containers.
+func pointTo(pod *v1.Pod, container string) *v1.ObjectReference {
 	ref := &v1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion}
 	if container == "" {
 		return ref

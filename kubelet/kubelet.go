@@ -23,7 +23,6 @@ import (
 	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/record"
 	"k8s.io/component-base/version"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/utils/clock"

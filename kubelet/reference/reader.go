@@ -53,14 +53,15 @@ func (r *Reader) Once() *Reader {
 	}}
 }
 
-// ConfigMap gives a config map, which must not be changed. Errors are the API
-// server's.
+// ConfigMap gives a config map, which must not be changed. An error for one that
+// does not exist has the node's words, others are the API server's.
 func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (*v1.ConfigMap, error) {
 	ask := func() (*v1.ConfigMap, error) {
 		return settle(ctx, func(err error) bool {
 			return apierrors.IsForbidden(err) || name == rootCA && apierrors.IsNotFound(err)
 		}, func() (*v1.ConfigMap, error) {
-			return r.client.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+			cm, err := r.client.CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+			return cm, named("configmap", name, err)
 		})
 	}
 	if r.kept == nil {
@@ -69,11 +70,12 @@ func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (*v1.Con
 	return once(&r.kept.mu, r.kept.configMaps, namespace+"/"+name, ask)
 }
 
-// Secret gives a secret, which must not be changed. Errors are the API server's.
+// Secret gives a secret, which must not be changed. Errors are as ConfigMap's.
 func (r *Reader) Secret(ctx context.Context, namespace, name string) (*v1.Secret, error) {
 	ask := func() (*v1.Secret, error) {
 		return settle(ctx, apierrors.IsForbidden, func() (*v1.Secret, error) {
-			return r.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+			secret, err := r.client.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
+			return secret, named("secret", name, err)
 		})
 	}
 	if r.kept == nil {
@@ -87,6 +89,15 @@ func (r *Reader) Token(ctx context.Context, namespace, serviceAccount string, wa
 	return settle(ctx, apierrors.IsForbidden, func() (*authenticationv1.TokenRequest, error) {
 		return r.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, want, metav1.CreateOptions{})
 	})
+}
+
+// named says `configmap "a" not found` where the API server says `configmaps "a"
+// not found` (upstream: Get in pkg/kubelet/util/manager/watch_based_manager.go).
+func named(kind, name string, err error) error {
+	if apierrors.IsNotFound(err) {
+		return apierrors.NewNotFound(v1.Resource(kind), name)
+	}
+	return err
 }
 
 func once[T any](mu *sync.Mutex, answers map[string]func() (T, error), key string, ask func() (T, error)) (T, error) {

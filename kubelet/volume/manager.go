@@ -2,7 +2,9 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/volume"
 	volumeutil "k8s.io/kubernetes/pkg/volume/util"
 	"k8s.io/mount-utils"
@@ -156,9 +159,10 @@ func (m *Manager) setUp(h *host, pod *v1.Pod, v *v1.Volume, again bool) (string,
 
 // Orphans are the pods that have a folder and are not known.
 func (m *Manager) Orphans(known func(types.UID) bool) []types.UID {
-	entries, err := os.ReadDir(filepath.Join(m.root, "pods"))
-	if err != nil {
-		return nil // no pod was ever here
+	dir := filepath.Join(m.root, "pods")
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		klog.ErrorS(err, "Cannot look for folders of pods that are gone", "folder", dir)
 	}
 	var orphans []types.UID
 	for _, e := range entries {

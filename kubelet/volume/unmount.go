@@ -20,14 +20,9 @@ func (m *Manager) Unmount(ctx context.Context, uid types.UID) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// From here on the volumes are in no state to be used; the next mount, if
-	// ever, starts anew.
-	p.gone = true
-	m.mu.Lock()
-	delete(m.pods, uid)
-	m.mu.Unlock()
+	// Whatever comes of it, the volumes are in no state to be used.
+	p.pod, p.paths = nil, nil
 	m.tokens.forget(uid)
-
 	dir := m.podDir(uid)
 	if err := unmountBelow(dir); err != nil {
 		return fmt.Errorf("taking away the volumes of pod %s: %w", uid, err)
@@ -35,5 +30,10 @@ func (m *Manager) Unmount(ctx context.Context, uid types.UID) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing the folder of pod %s: %w", uid, err)
 	}
+	// Who waits for the lock meanwhile must not go on with this one.
+	p.gone = true
+	m.mu.Lock()
+	delete(m.pods, uid)
+	m.mu.Unlock()
 	return nil
 }
