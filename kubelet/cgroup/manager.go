@@ -162,6 +162,9 @@ func (m *Manager) class(class v1.PodQOSClass) string {
 func (m *Manager) adopt(class string) error {
 	for _, folder := range m.hierarchies.paths(class) {
 		entries, err := os.ReadDir(folder)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // devices: the library leaves that hierarchy to the containers' runtime
+		}
 		if err != nil {
 			return fmt.Errorf("look for pods' cgroups: %w", err)
 		}
