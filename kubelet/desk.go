@@ -194,16 +194,12 @@ func (d *desk) compare(ctx context.Context) error {
 			d.hire(pod, true, true) // nobody knows this pod: it is ended and removed
 		}
 	}
-	orphans, err := d.shared.Volumes.Orphans(func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] })
-	for _, uid := range orphans {
+	for _, uid := range d.shared.Volumes.Orphans(func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }) {
 		if names[uid] == nil {
 			d.hire(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}, true, true)
 		}
 	}
 	d.mu.Unlock()
-	if err != nil {
-		return err
-	}
 	for uid, w := range workers {
 		seen, busy := w.Fingerprint()
 		if busy || maps.Equal(seen, has[uid]) || len(seen) == 0 && has[uid] == nil {
