@@ -79,6 +79,14 @@ func (h hierarchies) paths(group string) map[string]string {
 	return paths
 }
 
+// limiting are those of the folders that a group is limited by. The others the runtime makes, when it
+// puts the first container below; making them here too would be done twice for each pod.
+func (h hierarchies) limiting(group string) map[string]string {
+	paths := h.paths(group)
+	maps.DeleteFunc(paths, func(name, _ string) bool { return !h.unified && !slices.Contains(controllers, name) })
+	return paths
+}
+
 // folder is the one folder of a group that surely holds all its processes.
 func (h hierarchies) folder(group string) string {
 	if mount, found := h.mounts["cpu"]; found {

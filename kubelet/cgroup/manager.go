@@ -163,7 +163,7 @@ func (m *Manager) adopt(class string) error {
 	for _, folder := range m.hierarchies.paths(class) {
 		entries, err := os.ReadDir(folder)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // devices: the library leaves that hierarchy to the containers' runtime
+			continue // the runtime makes it, when there is a container
 		}
 		if err != nil {
 			return fmt.Errorf("look for pods' cgroups: %w", err)
@@ -188,19 +188,35 @@ func (m *Manager) weighBurstable() error {
 			milliCPU += group.milliCPU
 		}
 	}
-	return m.apply(class, &cgroups.Resources{CpuShares: shares(milliCPU)})
+	return m.limit(class, &cgroups.Resources{CpuShares: shares(milliCPU)})
 }
 
-// apply makes a group that is not there yet and limits it.
+// apply makes a group and limits it.
 func (m *Manager) apply(group string, resources *cgroups.Resources) error {
-	config := &cgroups.Cgroup{Path: group, Resources: &cgroups.Resources{SkipDevices: true}}
-	library, err := manager.NewWithPaths(config, m.hierarchies.paths(group))
+	if err := m.create(group); err != nil {
+		return err
+	}
+	return m.limit(group, resources)
+}
+
+// create makes a group, unless it is there.
+func (m *Manager) create(group string) error {
+	library, err := m.library(group)
 	if err != nil {
-		return fmt.Errorf("cgroup %s: %w", group, err)
+		return err
 	}
 	// No process is -1: the folders are made and nobody moves in.
 	if err := library.Apply(-1); err != nil {
 		return fmt.Errorf("make cgroup %s: %w", group, err)
+	}
+	return nil
+}
+
+// limit holds a group that is there to what resources say.
+func (m *Manager) limit(group string, resources *cgroups.Resources) error {
+	library, err := m.library(group)
+	if err != nil {
+		return err
 	}
 	available, err := m.hierarchies.available(group)
 	if err != nil {
@@ -210,6 +226,16 @@ func (m *Manager) apply(group string, resources *cgroups.Resources) error {
 		return fmt.Errorf("limit cgroup %s: %w", group, err)
 	}
 	return nil
+}
+
+// library is what knows the files of either version of cgroups.
+func (m *Manager) library(group string) (cgroups.Manager, error) {
+	config := &cgroups.Cgroup{Path: group, Resources: &cgroups.Resources{SkipDevices: true}}
+	library, err := manager.NewWithPaths(config, m.hierarchies.limiting(group))
+	if err != nil {
+		return nil, fmt.Errorf("cgroup %s: %w", group, err)
+	}
+	return library, nil
 }
 
 // remove kills what runs in a group and below it, and removes its folders.
