@@ -132,7 +132,7 @@ func TestTmpfsSizeAsUpstream(t *testing.T) {
 	}
 	dir := t.TempDir()
 	differ := 0
-	for i := range 3000 {
+	for i := range 500 {
 		host := &upstreamHost{dir: filepath.Join(dir, fmt.Sprint(i)), mounter: mount.NewFakeMounter(nil),
 			node: v1.ResourceList{v1.ResourceMemory: *resource.NewQuantity(random.Int64N(5000), resource.BinarySI)}}
 		p := &v1.Pod{}
