@@ -32,6 +32,9 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newUpCommand(),
+		newRunCommand(),
+		newTraceCommand(),
+		newKubectlCommand(),
 		newVersionCommand(),
 	)
 	for _, cmd := range root.Commands() {
