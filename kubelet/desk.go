@@ -20,18 +20,20 @@ import (
 // desk is where news is handed to the worker that it is for.
 type desk struct {
 	shared *worker.Node
+	object func() *v1.Node // the node as the API has it
 	done   sync.WaitGroup
 
-	mu      sync.Mutex
-	ctx     context.Context // nil until the desk opens
-	workers map[types.UID]*worker.Worker
-	over    map[types.UID]bool    // worked off, but the API still lists them
-	early   map[types.UID]*v1.Pod // arrived before the desk opened
-	down    string                // why the network is not ready
+	mu       sync.Mutex
+	ctx      context.Context // nil until the desk opens
+	workers  map[types.UID]*worker.Worker
+	over     map[types.UID]bool    // worked off, but the API still lists them
+	rejected map[types.UID]bool    // not taken
+	early    map[types.UID]*v1.Pod // arrived before the desk opened
+	down     string                // why the network is not ready
 }
 
-func newDesk(shared *worker.Node) *desk {
-	return &desk{shared: shared, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}}
+func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}}
 }
 
 // open begins the work, with the pods that have arrived by now. Each worker's
@@ -79,13 +81,19 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 // it if there may be something. Called with d.mu held.
 func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	w := worker.New(d.shared, pod)
-	d.workers[pod.UID] = w
 	if down := d.down; down != "" {
 		w.Tell(func(o *lifecycle.Observed) { o.Network = down })
 	}
 	if gone {
 		w.Gone()
 	}
+	if pod.Status.StartTime == nil && pod.DeletionTimestamp == nil && !gone {
+		if no := d.admit(pod); no != nil {
+			d.rejected[pod.UID] = true
+			w.Tell(func(o *lifecycle.Observed) { o.Rejected = no })
+		}
+	}
+	d.workers[pod.UID] = w
 	ctx := d.ctx
 	d.done.Add(1)
 	go func() {
@@ -110,6 +118,7 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.workers, pod.UID)
+		delete(d.rejected, pod.UID)
 		d.over[pod.UID] = !gone
 		d.shared.Reporter.Forget(pod.UID)
 	}()

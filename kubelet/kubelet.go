@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
@@ -106,7 +107,7 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.shared.Memory, err = memory(); err != nil {
 		return nil, err
 	}
-	k.desk = newDesk(k.shared)
+	k.desk = newDesk(k.shared, func() *v1.Node { return k.node.Object() })
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
 	}

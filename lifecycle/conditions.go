@@ -74,17 +74,20 @@ func Condition(s *v1.PodStatus, t v1.PodConditionType) *v1.PodCondition {
 	return nil
 }
 
-// readyToStart: the sandbox is there, with its network (KEP-3085). When an
-// attempt at it failed, podling says so in the condition; upstream does not.
+// readyToStart: the sandbox is there, with its network (KEP-3085). When it could
+// not be made, podling says why in the condition; upstream does not.
 func readyToStart(pod *v1.Pod, seen *Observed) v1.PodCondition {
 	c := v1.PodCondition{Type: v1.PodReadyToStartContainers, Status: v1.ConditionTrue}
-	if needed, _, _ := sandboxNeeded(pod, seen); needed {
-		c.Status = v1.ConditionFalse
-		for _, f := range []*Failure{seen.Volumes.Failure, seen.Sandbox} {
-			if f != nil && !seen.Killed {
-				c.Reason, c.Message = f.Reason, f.Message
-			}
-		}
+	if needed, _, _ := sandboxNeeded(pod, seen); !needed {
+		return c
+	}
+	c.Status = v1.ConditionFalse
+	switch {
+	case seen.Killed:
+	case seen.Network != "" && !pod.Spec.HostNetwork:
+		c.Reason, c.Message = NetworkPluginNotReady, "network is not ready: "+seen.Network
+	case seen.Sandbox != nil:
+		c.Reason, c.Message = seen.Sandbox.Reason, seen.Sandbox.Message
 	}
 	return c
 }

@@ -18,10 +18,18 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 	if old == nil {
 		old = &pod.Status
 	}
-	if len(seen.Pass) > 0 {
+	switch {
+	case len(seen.Pass) > 0:
 		return underway(pod, old, &seen, now)
+	case seen.Rejected != nil:
+		return rejected(pod, old, &seen, second(metav1.NewTime(now)))
+	case seen.Reported == nil && terminal(old.Phase) && len(seen.Containers)+len(seen.Sandboxes) == 0:
+		return long(pod, old, &seen)
 	}
 	var p Plan
+	if seen.Containers = asShown(pod, old, &seen); hidden(&seen) {
+		p.wakeAt(now, "that the container came up is reported first")
+	}
 	st := starts{now: now}
 	var over bool
 	p.Status, over = status(pod, old, &seen, &p, &st)
@@ -41,6 +49,18 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 		return p
 	}
 	p.Wake, p.Cause = time.Time{}, "" // back-offs and deadlines are of no more interest
+	return p
+}
+
+// long: the pod was over before this node process began, and the runtime has
+// forgotten it. What its status says stands.
+func long(pod *v1.Pod, old *v1.PodStatus, seen *Observed) Plan {
+	p := Plan{Status: *old}
+	if !seen.Cleaned {
+		p.Actions = []Action{{Verb: CleanUp, Cause: "the pod is over"}}
+		return p
+	}
+	finished(pod, seen, &p)
 	return p
 }
 

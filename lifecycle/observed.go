@@ -29,6 +29,9 @@ type Observed struct {
 	Reported *v1.PodStatus // the last status that the node reported; nil before the first
 	Pass     []Action      // what is being carried out right now
 
+	Rejected *Rejection      // the node did not take the pod
+	Started  map[string]bool // containers that this node saw come up, by ID
+
 	Gone    bool      // the pod is no longer in the API
 	Evict   *Eviction // the node wants the pod to end
 	Killed  bool      // every container and sandbox was stopped for good

@@ -48,15 +48,16 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	if !terminal(old.Phase) {
 		end(pod, &s, seen, p, st.now)
 	}
-	if seen.Cleaned {
-		settle(pod, &s)
-	}
 	s.Conditions = conditions(pod, old, &s, seen, now)
 	if seen.Evict != nil && seen.Evict.Condition != nil && seen.Killed {
 		c := *seen.Evict.Condition
 		c.LastTransitionTime = transition(old, &c, now)
 		s.Conditions = slices.DeleteFunc(s.Conditions, func(x v1.PodCondition) bool { return x.Type == c.Type })
 		s.Conditions = append(s.Conditions, c)
+	}
+
+	if seen.Cleaned {
+		settle(pod, &s) // the conditions stay as the containers' own states made them
 	}
 
 	over = terminal(s.Phase)

@@ -195,7 +195,10 @@ func fields(old, status *v1.PodStatus) (map[string]any, error) {
 	}
 	delete(out, "conditions")
 	if changed, order := conditions(old, status); len(changed) > 0 {
-		out["conditions"], out["$setElementOrder/conditions"] = changed, order
+		out["conditions"] = changed
+		if len(order) > 0 {
+			out["$setElementOrder/conditions"] = order
+		}
 	}
 	for _, list := range []string{"podIPs", "hostIPs"} { // merged by address otherwise, and old ones would stay
 		if v, ok := out[list].([]any); ok {
@@ -228,6 +231,11 @@ func conditions(old, status *v1.PodStatus) (changed, order []any) {
 			m["observedGeneration"] = c.ObservedGeneration
 		}
 		changed = append(changed, m)
+	}
+	for _, o := range old.Conditions {
+		if lifecycle.Owned(o.Type) && lifecycle.Condition(status, o.Type) == nil {
+			changed = append(changed, map[string]any{"$patch": "delete", "type": o.Type})
+		}
 	}
 	return changed, order
 }

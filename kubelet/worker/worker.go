@@ -116,6 +116,13 @@ func (w *Worker) Pod() *v1.Pod {
 	return &pod
 }
 
+// Newest is the pod as the API had it last.
+func (w *Worker) Newest() *v1.Pod {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}
+
 func (w *Worker) poke() {
 	select {
 	case w.wake <- struct{}{}:

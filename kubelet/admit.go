@@ -1,0 +1,33 @@
+package kubelet
+
+import (
+	"runtime"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/lifecycle"
+)
+
+// admit says why the node does not take the pod, nil if it does. Called with
+// d.mu held, so that no two pods are given the same room.
+func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
+	node := d.object()
+	if node == nil {
+		return nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration
+	}
+	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable}
+	for uid, w := range d.workers {
+		if other := w.Newest(); !d.rejected[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
+			room.Pods = append(room.Pods, other)
+		}
+	}
+	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
+	room.AffinityMatches = matches && err == nil
+	onlyNoExecute := func(t *v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute }
+	_, untolerated := corev1.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, onlyNoExecute, false)
+	room.Tolerated = !untolerated
+	return lifecycle.Admit(pod, room)
+}

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Rejection is why the node does not take a pod that was bound to it.
+type Rejection struct{ Reason, Message string }
+
+// Room is what the node has and what is asked of it, for the admission of one
+// pod. What needs a library to find out is told here as found.
+type Room struct {
+	Allocatable v1.ResourceList
+	Pods        []*v1.Pod // that the node has taken and that are not over
+	OS          string    // the node's, as in kubernetes.io/os
+
+	AffinityMatches bool // the node is one that the pod's nodeSelector and affinity allow
+	Tolerated       bool // the pod tolerates the node's NoExecute taints
+}
+
+// Admit says why the node cannot take the pod, nil if it can (upstream:
+// pkg/kubelet/lifecycle/predicate.go and AdmissionCheck in pkg/scheduler).
+func Admit(pod *v1.Pod, room Room) *Rejection {
+	if want, ok := pod.Labels[v1.LabelOSStable]; ok && want != room.OS {
+		return &Rejection{"PodOSSelectorNodeLabelDoesNotMatch", "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"}
+	}
+	if pod.Spec.OS != nil && string(pod.Spec.OS.Name) != room.OS {
+		return &Rejection{"PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"}
+	}
+	if r := sysctls(pod); r != nil {
+		return r
+	}
+	if r := fits(pod, room); r != nil {
+		return r
+	}
+	predicate := func(name, why string) *Rejection {
+		return &Rejection{name, fmt.Sprintf("Predicate %s failed: %s", name, why)}
+	}
+	switch {
+	case !room.AffinityMatches:
+		return predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+	case portsTaken(pod, room.Pods):
+		return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
+	case !room.Tolerated:
+		return predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate")
+	}
+	return nil
+}
+
+// fits: what the pod asks for is left on the node.
+func fits(pod *v1.Pod, room Room) *Rejection {
+	short := func(name v1.ResourceName, asked, used, has int64) *Rejection {
+		return &Rejection{"OutOf" + string(name),
+			fmt.Sprintf("Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", name, asked, used, has)}
+	}
+	if has := amount(v1.ResourcePods, room.Allocatable[v1.ResourcePods]); int64(len(room.Pods)+1) > has {
+		return short(v1.ResourcePods, 1, int64(len(room.Pods)), has)
+	}
+	asked := requests(pod)
+	names := []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory, v1.ResourceEphemeralStorage}
+	for name := range asked {
+		if _, known := room.Allocatable[name]; known && !slices.Contains(names, name) {
+			names = append(names, name) // a resource that the node does not know is somebody else's to count
+		}
+	}
+	slices.Sort(names[3:])
+	for _, name := range names {
+		want := amount(name, asked[name])
+		if want == 0 {
+			continue
+		}
+		var used int64
+		for _, other := range room.Pods {
+			used += amount(name, requests(other)[name])
+		}
+		if has := amount(name, room.Allocatable[name]); want > has-used {
+			return short(name, want, used, has)
+		}
+	}
+	return nil
+}
+
+func requests(pod *v1.Pod) v1.ResourceList {
+	return total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Requests })
+}
+
+// amount counts CPU in thousandths, everything else in whole units.
+func amount(name v1.ResourceName, q resource.Quantity) int64 {
+	if name == v1.ResourceCPU {
+		return q.MilliValue()
+	}
+	return q.Value()
+}
+
+// portsTaken: a host port of the pod is another's already.
+func portsTaken(pod *v1.Pod, others []*v1.Pod) bool {
+	mine := hostPorts(pod)
+	for _, other := range others {
+		for _, theirs := range hostPorts(other) {
+			for _, p := range mine {
+				anyIP := p.HostIP == "" || p.HostIP == "0.0.0.0" || theirs.HostIP == "" || theirs.HostIP == "0.0.0.0"
+				if p.HostPort == theirs.HostPort && p.Protocol == theirs.Protocol && (anyIP || p.HostIP == theirs.HostIP) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func hostPorts(pod *v1.Pod) []v1.ContainerPort {
+	var out []v1.ContainerPort
+	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for _, c := range list {
+			for _, p := range c.Ports {
+				if p.HostPort > 0 {
+					out = append(out, p)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// rejected is all that is ever said of a pod that the node did not take
+// (upstream: rejectPod in pkg/kubelet/kubelet.go).
+func rejected(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now metav1.Time) Plan {
+	var p Plan
+	if terminal(old.Phase) {
+		p.Status = *old
+	} else {
+		p.Status = v1.PodStatus{QOSClass: pod.Status.QOSClass, Phase: v1.PodFailed, Reason: seen.Rejected.Reason,
+			Message: "Pod was rejected: " + seen.Rejected.Message, StartTime: &now, ObservedGeneration: pod.Generation}
+		for _, c := range pod.Status.Conditions {
+			if !Owned(c.Type) {
+				p.Status.Conditions = append(p.Status.Conditions, c)
+			}
+		}
+		p.Events = []Event{{Type: v1.EventTypeWarning, Reason: seen.Rejected.Reason, Message: seen.Rejected.Message}}
+	}
+	p.Report = !seen.Gone
+	finished(pod, seen, &p)
+	return p
+}

@@ -1,0 +1,43 @@
+package lifecycle
+
+import (
+	"slices"
+
+	v1 "k8s.io/api/core/v1"
+)
+
+// asShown are the containers as the next status may show them: one that came up
+// and ended before anybody was told that it runs still runs in it. So a watch
+// sees every container run, however short its life.
+func asShown(pod *v1.Pod, old *v1.PodStatus, seen *Observed) []Container {
+	if pod.DeletionTimestamp != nil || seen.Gone || seen.Killed || seen.Evict != nil {
+		return seen.Containers
+	}
+	out := seen.Containers
+	for i := range out {
+		c := &out[i]
+		if c.State != Exited || !seen.Started[c.ID] || known(old, c) {
+			continue
+		}
+		if &out[0] == &seen.Containers[0] {
+			out = slices.Clone(out)
+		}
+		out[i].State = Running
+	}
+	return out
+}
+
+// hidden: asShown showed something that is no longer so.
+func hidden(seen *Observed) bool {
+	return slices.ContainsFunc(seen.Containers, func(c Container) bool { return c.State == Running && !c.FinishedAt.IsZero() })
+}
+
+// known: the status has told of that container.
+func known(s *v1.PodStatus, c *Container) bool {
+	for _, list := range [][]v1.ContainerStatus{s.ContainerStatuses, s.InitContainerStatuses, s.EphemeralContainerStatuses} {
+		if was := find(list, c.Name); was != nil {
+			return was.ContainerID == c.ID || shown(was, c.ID)
+		}
+	}
+	return false
+}
