@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,10 +23,15 @@ import (
 // its enableServiceLinks says.
 const masterService = "kubernetes"
 
+// patience is how long a container waits for the services to be read once.
+const patience = 5 * time.Second
+
+var errNotRead = errors.New("services have not yet been read at least once, cannot construct envvars")
+
 // services follows all services of the cluster.
 type services struct {
 	lister corelisters.ServiceLister
-	synced cache.InformerSynced
+	read   <-chan struct{} // closed when all were read once
 }
 
 // followServices begins to follow and goes on until ctx ends.
@@ -35,7 +42,7 @@ func followServices(ctx context.Context, client kubernetes.Interface) (*services
 		return nil, err
 	}
 	go informer.RunWithContext(ctx)
-	return &services{lister: corelisters.NewServiceLister(informer.GetIndexer()), synced: informer.HasSynced}, nil
+	return &services{lister: corelisters.NewServiceLister(informer.GetIndexer()), read: informer.HasSyncedChecker().Done()}, nil
 }
 
 // slim drops what no environment is made of.
@@ -51,30 +58,28 @@ func slim(o any) (any, error) {
 // pkg/kubelet/kubelet_pods.go). The services must have been read once, which is
 // waited for: a pod without its API server's address is of no use.
 func (s *services) variables(ctx context.Context, namespace string, links bool) ([]v1.EnvVar, error) {
-	if !s.synced() && !cache.WaitForCacheSync(ctx.Done(), s.synced) {
-		return nil, errors.New("services have not yet been read at least once, cannot construct envvars")
+	select {
+	case <-s.read:
+	case <-ctx.Done():
+		return nil, errNotRead
+	case <-time.After(patience):
+		return nil, errNotRead
 	}
 	byName := map[string]*v1.Service{}
+	if master, err := s.lister.Services(metav1.NamespaceDefault).Get(masterService); err == nil {
+		byName[masterService] = master
+	}
 	if links {
 		all, err := s.lister.Services(namespace).List(labels.Everything())
 		if err != nil {
 			return nil, errors.New("failed to list services when setting up env vars")
 		}
 		for _, service := range all {
-			byName[service.Name] = service
+			if v1helper.IsServiceIPSet(service) {
+				byName[service.Name] = service
+			}
 		}
 	}
-	if _, own := byName[masterService]; !own {
-		if master, err := s.lister.Services(metav1.NamespaceDefault).Get(masterService); err == nil {
-			byName[masterService] = master
-		}
-	}
-	var told []*v1.Service
-	for _, service := range byName {
-		if v1helper.IsServiceIPSet(service) {
-			told = append(told, service)
-		}
-	}
-	slices.SortFunc(told, func(a, b *v1.Service) int { return cmp.Compare(a.Name, b.Name) })
+	told := slices.SortedFunc(maps.Values(byName), func(a, b *v1.Service) int { return cmp.Compare(a.Name, b.Name) })
 	return envvars.FromServices(told), nil
 }
