@@ -8,6 +8,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apiserver/pkg/server"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
@@ -61,8 +62,9 @@ func newAPIServer(ctx context.Context, p *pki, etcdServers []string, addr addres
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
-	disabled := config.KubeAPIs.ControlPlane.Generic.DisabledPostStartHooks
-	disabled.Insert(bootstrapHooks...)
+	generic := config.KubeAPIs.ControlPlane.Generic
+	generic.SkipOpenAPIInstallation = true
+	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
@@ -71,9 +73,14 @@ func newAPIServer(ctx context.Context, p *pki, etcdServers []string, addr addres
 	if err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
-	if err := bootstrap(chain.GenericAPIServer, disabled); err != nil {
+	if err := bootstrap(chain.GenericAPIServer, generic.DisabledPostStartHooks); err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
+	kinds, ok := chain.GenericAPIServer.NextDelegate().(*server.GenericAPIServer)
+	if !ok {
+		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
+	}
+	serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	return &apiServer{chain: chain, done: make(chan struct{})}, nil
 }
 
