@@ -3,10 +3,11 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
-	"strconv"
 	"syscall"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -15,79 +16,102 @@ import (
 	"github.com/podling/podling/kubelet"
 )
 
-// nodePort is where a node is reached; another port where that one is taken.
-const nodePort = 10250
+const (
+	// nodePort is the kubelet's usual port, used when it is free.
+	nodePort = "10250"
+	// nodeReady is how long a node has to become Ready.
+	nodeReady = 60 * time.Second
+)
 
 // node is a node that runs.
 type node struct {
-	name string
-	end  context.CancelFunc
-	done chan struct{}
-	err  error // why it ended; read after done
+	name   string
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // why it ended; read after done
 }
 
-// startNode starts the node, with its folders below dir. It runs until stop.
-func startNode(plane *controlplane.ControlPlane, runtime *containerRuntime, name, dir string) (*node, error) {
+// startNode starts the node; it is not Ready yet.
+func startNode(cp *controlplane.ControlPlane, r *containerRuntime, name, dir string) (*node, error) {
 	ip := controlplane.HostIP()
-	identity, err := plane.NodeIdentity(name, []net.IP{ip})
+	identity, err := cp.NodeIdentity(name, []net.IP{ip})
 	if err != nil {
 		return nil, err
 	}
 	config := kubelet.Config{
-		NodeName: name, NodeIP: ip,
-		RootDir: filepath.Join(dir, "kubelet"), LogDir: filepath.Join(dir, "log", "pods"),
-		Client: identity.Config, Runtime: runtime.cri, Images: runtime.cri,
-		Listen: net.JoinHostPort("", strconv.Itoa(nodePort)), ServingCert: identity.ServingCert, ClientCAs: identity.ClientCAs,
+		NodeName:    name,
+		NodeIP:      ip,
+		RootDir:     filepath.Join(dir, "kubelet"),
+		LogDir:      filepath.Join(dir, "log", "pods"),
+		Client:      identity.Config,
+		Runtime:     r.cri,
+		Images:      r.cri,
+		Listen:      net.JoinHostPort(ip.String(), nodePort), // where the API server calls, and nowhere else
+		ServingCert: identity.ServingCert,
+		ClientCAs:   identity.ClientCAs,
 	}
 	k, err := kubelet.New(config)
-	if errors.Is(err, syscall.EADDRINUSE) { // another node runs on this machine; the API server learns the port from the Node
-		config.Listen = net.JoinHostPort("", "0")
+	if errors.Is(err, syscall.EADDRINUSE) { // the API server learns the port from the Node
+		config.Listen = net.JoinHostPort(ip.String(), "0")
 		k, err = kubelet.New(config)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
-	ctx, end := context.WithCancel(context.Background())
-	n := &node{name: name, end: end, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	n := &node{name: name, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
 		n.err = k.Run(ctx)
+		if n.err == nil && ctx.Err() == nil {
+			n.err = errors.New("it stopped by itself")
+		}
 	}()
 	return n, nil
 }
 
-// waitReady waits until the cluster knows that the node is Ready, or the node has failed.
+// waitReady returns when the Node object says Ready.
 func (n *node) waitReady(ctx context.Context, client kubernetes.Interface) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithTimeout(ctx, nodeReady)
+	defer cancel()
 	go func() {
 		select {
 		case <-n.done:
-			cancel(n.err)
+			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	err := waitFor(ctx, client, "nodes", "", n.name, &corev1.Node{}, func(node *corev1.Node) bool {
-		for _, c := range node.Status.Conditions {
-			if c.Type == corev1.NodeReady {
-				return c.Status == corev1.ConditionTrue
+	why := "it has not registered"
+	err := waitFor(ctx, client, "nodes", "", n.name, &corev1.Node{}, func(object *corev1.Node) bool {
+		for _, condition := range object.Status.Conditions {
+			if condition.Type == corev1.NodeReady {
+				why = condition.Message
+				return condition.Status == corev1.ConditionTrue
 			}
 		}
 		return false
 	})
-	if err != nil && context.Cause(ctx) != nil {
-		return context.Cause(ctx)
+	if err == nil {
+		return nil
 	}
-	return err
-}
-
-// stop ends the node; its containers go on.
-func (n *node) stop(ctx context.Context) error {
-	n.end()
 	select {
 	case <-n.done:
-		return n.err
+		return fmt.Errorf("node %s ended while starting: %w", n.name, n.err)
+	default:
+		return fmt.Errorf("node %s is not ready: %s (%w)", n.name, why, err)
+	}
+}
+
+// stop ends the node and leaves its containers running.
+func (n *node) stop(ctx context.Context) error {
+	n.cancel()
+	select {
+	case <-n.done:
+		if n.err != nil && !errors.Is(n.err, context.Canceled) {
+			return fmt.Errorf("node %s: %w", n.name, n.err)
+		}
+		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("stop node %s: %w", n.name, ctx.Err())
 	}
 }

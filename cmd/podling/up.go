@@ -1,17 +1,87 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/podling/podling/cluster"
 )
+
+// stopPatience is how long the parts of a cluster have to end in order.
+const stopPatience = 20 * time.Second
 
 // newUpCommand is `podling up`.
 func newUpCommand() *cobra.Command {
-	return &cobra.Command{
+	var options cluster.Options
+	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring a cluster of one node up and keep it up",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return errors.New("not there yet") },
+		Short: "Bring a cluster of one node up, and keep it up until interrupted",
+		Long: `Bring a cluster of one node up, and keep it up until interrupted: etcd, the API server, the
+scheduler and the controllers in this process, and a node whose containers run in containerd.
+
+Each step is reported with the time it took. When all is ready, one line on standard output says
+where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
+containers go on running and are found again by the next start; with --ephemeral nothing stays. A
+second interrupt ends the process at once.`,
+		Example: `  podling up
+  podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
+  podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := interruptible(cmd.Context())
+			defer stop()
+			return up(ctx, cmd, options)
+		},
 	}
+	options.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// up keeps a cluster up until ctx ends.
+func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error {
+	began := time.Now()
+	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
+	})
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted before the cluster was ready; what had started is stopped")
+	}
+	if err != nil {
+		return err
+	}
+	ready := []string{"ready", "kubeconfig=" + c.Kubeconfig()}
+	for _, name := range c.NodeNames() {
+		ready = append(ready, "node="+name)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s after %.1fs\n", strings.Join(ready, " "), time.Since(began).Seconds())
+
+	select {
+	case <-ctx.Done():
+	case <-c.Done():
+		err = c.Err()
+	}
+	return errors.Join(err, stopCluster(ctx, c))
+}
+
+// stopCluster ends the cluster although ctx, which was interrupted, has ended.
+func stopCluster(ctx context.Context, c *cluster.Cluster) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
+	defer cancel()
+	return c.Stop(ctx)
+}
+
+// interruptible is a context that ends with the first SIGINT or SIGTERM. The second one ends the
+// process at once.
+func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel) // gives the signals their usual effect back
+	return ctx, cancel
 }

@@ -1,0 +1,196 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/podling/podling/controlplane"
+)
+
+// stopTimeout is how long what was started has to end when the start fails.
+const stopTimeout = 20 * time.Second
+
+// Step is told of each part that is ready, and how long it took.
+type Step = func(name string, took time.Duration)
+
+// Cluster is a cluster that runs.
+type Cluster struct {
+	options Options
+
+	folder       *folder
+	controlPlane *controlplane.ControlPlane
+	runtime      *containerRuntime // nil without a node
+	node         *node             // nil without a node
+
+	stop    sync.Once
+	stopErr error
+	ending  chan struct{} // closed when Stop begins
+	done    chan struct{}
+	err     error // why a part ended; read after done
+}
+
+// Up brings a cluster up. It returns when its node is Ready and the default namespace takes pods.
+// step may be nil. ctx bounds the start alone.
+func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	c := &Cluster{options: o, ending: make(chan struct{}), done: make(chan struct{})}
+	if err := c.start(ctx, oneAtATime(step)); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		return nil, errors.Join(err, c.Stop(ctx))
+	}
+	go c.watch()
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context, step Step) error {
+	var err error
+	if c.folder, err = openFolder(c.options.DataDir); err != nil {
+		return err
+	}
+	if c.options.Kubeconfig == "" {
+		c.options.Kubeconfig = filepath.Join(c.folder.path, "kubeconfig")
+	}
+	starting, stage := errgroup.WithContext(ctx)
+	starting.Go(func() error { return c.startControlPlane(stage, step) })
+	if c.options.Runtime != RuntimeNone {
+		starting.Go(func() (err error) {
+			c.runtime, err = startRuntime(stage, c.options, c.folder.path, step)
+			return err
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		return err
+	}
+
+	client, err := kubernetes.NewForConfig(c.controlPlane.Admin())
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	starting, stage = errgroup.WithContext(ctx)
+	starting.Go(func() error { return waitForDefaultAccount(stage, client) })
+	if c.options.Runtime != RuntimeNone {
+		starting.Go(func() (err error) {
+			began := time.Now()
+			if c.node, err = startNode(c.controlPlane, c.runtime, c.options.NodeName, c.folder.path); err != nil {
+				return err
+			}
+			if err := c.node.waitReady(stage, client); err != nil {
+				return err
+			}
+			step("node", time.Since(began))
+			return nil
+		})
+	}
+	return starting.Wait()
+}
+
+func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
+	var err error
+	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
+		DataDir:     c.folder.path,
+		Listen:      c.options.Listen,
+		EtcdServers: c.options.EtcdServers,
+		Ephemeral:   c.options.Ephemeral,
+		Verbosity:   c.options.Verbosity,
+		Step:        step,
+	})
+	if err != nil {
+		return err
+	}
+	return c.controlPlane.WriteKubeconfig(c.options.Kubeconfig)
+}
+
+// Admin is a client that may do everything.
+func (c *Cluster) Admin() *rest.Config { return c.controlPlane.Admin() }
+
+// Kubeconfig is the file with the administrator's kubeconfig.
+func (c *Cluster) Kubeconfig() string { return c.options.Kubeconfig }
+
+// NodeNames are the nodes' names: none where there is only a control plane.
+func (c *Cluster) NodeNames() []string {
+	if c.node == nil {
+		return nil
+	}
+	return []string{c.node.name}
+}
+
+// Done is closed when a part has ended that should not have; Err says which.
+func (c *Cluster) Done() <-chan struct{} { return c.done }
+
+// Err is why a part ended, after Done.
+func (c *Cluster) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// watch waits for the first part that ends although nobody asked it to.
+func (c *Cluster) watch() {
+	var nodeDone <-chan struct{}
+	if c.node != nil {
+		nodeDone = c.node.done
+	}
+	select {
+	case <-c.ending:
+		return
+	case <-c.controlPlane.Done():
+		c.err = c.controlPlane.Err()
+	case <-nodeDone:
+		c.err = fmt.Errorf("the node ended: %w", c.node.err)
+	}
+	close(c.done)
+}
+
+// Stop ends the parts in order: the node, the runtime, the control plane. The data stays, and the
+// containers go on running, unless the cluster is ephemeral: then neither does.
+func (c *Cluster) Stop(ctx context.Context) error {
+	c.stop.Do(func() {
+		close(c.ending)
+		c.stopErr = c.end(ctx)
+	})
+	return c.stopErr
+}
+
+func (c *Cluster) end(ctx context.Context) error {
+	var errs []error
+	if c.node != nil {
+		errs = append(errs, c.node.stop(ctx))
+	}
+	if c.runtime != nil {
+		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
+	}
+	if c.controlPlane != nil {
+		errs = append(errs, c.controlPlane.Stop(ctx))
+	}
+	if c.folder != nil {
+		errs = append(errs, c.folder.close())
+	}
+	return errors.Join(errs...)
+}
+
+// oneAtATime lets parts that start side by side report.
+func oneAtATime(step Step) Step {
+	var mu sync.Mutex
+	return func(name string, took time.Duration) {
+		if step == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		step(name, took)
+	}
+}

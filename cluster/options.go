@@ -1,0 +1,184 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// The runtimes that a node's containers can run in.
+const (
+	RuntimeContainerd = "containerd" // a containerd of podling's own, or the one that Options.CRI names
+	RuntimeSim        = "sim"        // containers that only exist in memory
+	RuntimeNone       = "none"       // no node: the control plane alone
+)
+
+// Options say what is brought up. The zero value, completed by Up, is a node that runs containers.
+type Options struct {
+	// DataDir keeps everything. Default: /var/lib/podling for root, else podling in the user's data
+	// folder ($XDG_DATA_HOME).
+	DataDir string
+	// Kubeconfig is where the administrator's kubeconfig is written. Default: DataDir/kubeconfig.
+	Kubeconfig string
+	// Runtime is one of the constants above. Default: containerd.
+	Runtime string
+	// CRI is the endpoint of a container runtime to be used in place of podling's own containerd.
+	CRI string
+	// Nodes is how many nodes there are. Default: 1.
+	Nodes int
+	// NodeName is what the node is called. Default: the host's name.
+	NodeName string
+	// RegistryMirrors are HOST=URL: registries that are asked before the one that an image names.
+	RegistryMirrors []string
+	// Images are archives or folders of images, offered to the node as if from their registry.
+	Images []string
+	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
+	EtcdServers []string
+	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default: 127.0.0.1:0.
+	Listen string
+	// Ephemeral keeps everything in a temporary folder, and leaves nothing behind.
+	Ephemeral bool
+	// Verbosity is what upstream calls -v.
+	Verbosity int
+}
+
+// AddFlags makes the options flags, with the values they have as defaults.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	if o.Runtime == "" {
+		o.Runtime = RuntimeContainerd
+	}
+	if o.Nodes == 0 {
+		o.Nodes = 1
+	}
+	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "folder that keeps the cluster: objects, certificates, images, containers (default: /var/lib/podling for root, else $XDG_DATA_HOME/podling)")
+	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "file to write the administrator's kubeconfig to (default: kubeconfig in the data folder)")
+	fs.StringVar(&o.Runtime, "runtime", o.Runtime, "what runs containers: containerd, sim (not there yet), or none for a control plane without a node")
+	fs.StringVar(&o.CRI, "cri", o.CRI, "use the container runtime at this CRI endpoint, like unix:///run/containerd/containerd.sock, instead of a containerd of podling's own")
+	fs.IntVar(&o.Nodes, "nodes", o.Nodes, "how many nodes (more than 1: not there yet)")
+	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's)")
+	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
+	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
+	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
+	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
+	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
+	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
+}
+
+// complete fills in what was not said and refuses what makes no sense, before anything is started.
+func (o *Options) complete() error {
+	if o.Runtime == "" {
+		o.Runtime = RuntimeContainerd
+	}
+	if o.Nodes == 0 {
+		o.Nodes = 1
+	}
+	if err := errors.Join(o.checkRuntime(), o.checkAddresses()); err != nil {
+		return err
+	}
+	for _, image := range o.Images {
+		if _, err := os.Stat(image); err != nil {
+			return fmt.Errorf("--image: %w", err)
+		}
+	}
+	if o.Ephemeral && o.DataDir != "" {
+		return errors.New("--ephemeral keeps nothing, so it does not go with --data-dir: leave one of them out")
+	}
+	if o.DataDir == "" && !o.Ephemeral {
+		dir, err := defaultDataDir()
+		if err != nil {
+			return err
+		}
+		o.DataDir = dir
+	}
+	if o.NodeName == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("the host's name, for the node (say --node-name NAME): %w", err)
+		}
+		o.NodeName = strings.ToLower(host) // as upstream does (pkg/util/node.GetHostname)
+	}
+	if problems := validation.IsDNS1123Subdomain(o.NodeName); len(problems) > 0 {
+		return fmt.Errorf("%q cannot name a node (%s): say --node-name NAME", o.NodeName, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// checkRuntime refuses runtimes that are not known, not there yet, or not possible here.
+func (o *Options) checkRuntime() error {
+	switch {
+	case o.Nodes < 0:
+		return fmt.Errorf("--nodes %d: there cannot be fewer nodes than none", o.Nodes)
+	case o.Nodes > 1:
+		return fmt.Errorf("--nodes %d is not there yet: this version runs one node", o.Nodes)
+	}
+	switch o.Runtime {
+	case RuntimeNone:
+		if o.CRI != "" {
+			return errors.New("--runtime none has no node, so it does not go with --cri")
+		}
+	case RuntimeSim:
+		return errors.New("--runtime sim is not there yet: this version runs containers in containerd, or a control plane alone with --runtime none")
+	case RuntimeContainerd:
+		if os.Geteuid() != 0 {
+			return errors.New("running containers takes root: run this as root (sudo), or a control plane without a node with --runtime none")
+		}
+	default:
+		return fmt.Errorf("--runtime %q is not known: it is containerd, sim or none", o.Runtime)
+	}
+	return nil
+}
+
+// checkAddresses refuses what cannot be asked or listened on.
+func (o *Options) checkAddresses() error {
+	for _, mirror := range o.RegistryMirrors {
+		host, at, ok := strings.Cut(mirror, "=")
+		if u, err := url.Parse(at); !ok || host == "" || err != nil || u.Host == "" {
+			return fmt.Errorf("--registry-mirror %q is not HOST=URL, like docker.io=http://127.0.0.1:5000", mirror)
+		}
+	}
+	for _, server := range o.EtcdServers {
+		if u, err := url.Parse(server); err != nil || u.Scheme == "" {
+			return fmt.Errorf("--etcd-servers %q is not a URL, like http://127.0.0.1:2379", server)
+		}
+	}
+	if o.Listen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil || (host != "" && net.ParseIP(host) == nil) {
+		return fmt.Errorf("--listen %q is not ADDR:PORT, like 127.0.0.1:6443 or 0.0.0.0:0", o.Listen)
+	}
+	return nil
+}
+
+// mirrors are the registry mirrors by host; checkAddresses has seen them.
+func (o *Options) mirrors() map[string]string {
+	byHost := make(map[string]string, len(o.RegistryMirrors))
+	for _, mirror := range o.RegistryMirrors {
+		host, at, _ := strings.Cut(mirror, "=")
+		byHost[host] = at
+	}
+	return byHost
+}
+
+// defaultDataDir is where data is kept if nobody says otherwise.
+func defaultDataDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/podling", nil
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) { // others are to be ignored, says the XDG specification
+		return filepath.Join(dir, "podling"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the data (say --data-dir DIR): %w", err)
+	}
+	return filepath.Join(home, ".local", "share", "podling"), nil
+}
