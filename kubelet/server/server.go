@@ -22,7 +22,7 @@ const (
 	// idleTimeout is how long a connection is kept for the caller's next request.
 	idleTimeout = 90 * time.Second
 	// shutdownTimeout is how long requests under way have to end by themselves at the end.
-	shutdownTimeout = 500 * time.Millisecond
+	shutdownTimeout = 100 * time.Millisecond
 )
 
 // Config says what a server shows and to whom.
