@@ -16,7 +16,7 @@ func asShown(pod *v1.Pod, old *v1.PodStatus, seen *Observed) []Container {
 	out := seen.Containers
 	for i := range out {
 		c := &out[i]
-		if c.State != Exited || !seen.Started[c.ID] || known(old, c) {
+		if c.State != Exited || !seen.Started[c.ID] || seen.newest(c.Name).ID != c.ID || known(old, c) {
 			continue
 		}
 		if &out[0] == &seen.Containers[0] {

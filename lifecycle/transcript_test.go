@@ -174,6 +174,10 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 		c = &s.seen.Containers[0]
 		if state == Running {
 			delete(s.seen.Failures, name)
+			if s.seen.Started == nil {
+				s.seen.Started = map[string]bool{}
+			}
+			s.seen.Started[fresh.ID] = true
 		}
 	}
 	c.State = state

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -189,7 +190,9 @@ func (w *Worker) probed(container, kind string, success bool) {
 // announce reports what the plan has to say.
 func (w *Worker) announce(plan *lifecycle.Plan) {
 	if plan.Report {
-		w.node.Reporter.Status(w.pod, plan.Status)
+		if old := w.seen.Reported; old == nil || !equality.Semantic.DeepEqual(*old, plan.Status) {
+			w.node.Reporter.Status(w.pod, plan.Status)
+		}
 		w.seen.Reported = &plan.Status
 		if len(w.seen.Pass) == 0 {
 			for name, f := range w.seen.Failures {
