@@ -20,12 +20,17 @@ import (
 
 func pick[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len(from))] }
 
-// searches are some of those that stretch the limits.
+// searches are some of those that stretch the limits: of each path, of their
+// number, and of all together.
 func searches(random *rand.Rand) []string {
 	var list []string
-	for range random.IntN(40) {
-		list = append(list, pick(random, "a.example", "b.example.", ".", "svc.cluster.local",
-			strings.Repeat("x", 60)+fmt.Sprint(random.IntN(50)), strings.Repeat("long.", 60)+"end"))
+	wide := random.IntN(2) == 0
+	for i := range random.IntN(40) {
+		if wide {
+			list = append(list, fmt.Sprintf("%s%d", strings.Repeat("middle.", 5+random.IntN(15)), i))
+			continue
+		}
+		list = append(list, pick(random, "a.example", "b.example.", ".", "svc.cluster.local", strings.Repeat("long.", 60)+"end"))
 	}
 	return list
 }
