@@ -122,6 +122,9 @@ func (p *Podling) Stop() error {
 	}
 }
 
+// Wait waits for podling to end by itself, or of a signal that was sent to it.
+func (p *Podling) Wait() { <-p.ended }
+
 // failure is how the program ended, with the end of what it said.
 func (p *Podling) failure() error {
 	said := bytes.TrimSpace(p.stderr.Bytes())
