@@ -85,10 +85,6 @@ func fits(pod *v1.Pod, room Room) *Rejection {
 	return nil
 }
 
-func requests(pod *v1.Pod) v1.ResourceList {
-	return total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Requests })
-}
-
 // amount counts CPU in thousandths, everything else in whole units.
 func amount(name v1.ResourceName, q resource.Quantity) int64 {
 	if name == v1.ResourceCPU {

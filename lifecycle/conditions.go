@@ -42,7 +42,7 @@ func conditions(pod *v1.Pod, old *v1.PodStatus, s *v1.PodStatus, seen *Observed,
 	ready := containersReady(pod, all, s.Phase)
 	out = append(out,
 		readyToStart(pod, seen),
-		initialized(pod, all, s.Phase),
+		initialized(pod, old, all, s.Phase),
 		podReady(pod, ready, out),
 		ready,
 		v1.PodCondition{Type: v1.PodScheduled, Status: v1.ConditionTrue},
@@ -74,6 +74,11 @@ func Condition(s *v1.PodStatus, t v1.PodConditionType) *v1.PodCondition {
 	return nil
 }
 
+func was(old *v1.PodStatus, t v1.PodConditionType) bool {
+	c := Condition(old, t)
+	return c != nil && c.Status == v1.ConditionTrue
+}
+
 // readyToStart: the sandbox is there, with its network (KEP-3085). When it could
 // not be made, podling says why in the condition; upstream does not.
 func readyToStart(pod *v1.Pod, seen *Observed) v1.PodCondition {
@@ -92,7 +97,9 @@ func readyToStart(pod *v1.Pod, seen *Observed) v1.PodCondition {
 	return c
 }
 
-func initialized(pod *v1.Pod, statuses []v1.ContainerStatus, phase v1.PodPhase) v1.PodCondition {
+// initialized: every init container has done its part. Once true it stays true,
+// even while init containers run again in a new sandbox.
+func initialized(pod *v1.Pod, old *v1.PodStatus, statuses []v1.ContainerStatus, phase v1.PodPhase) v1.PodCondition {
 	c := v1.PodCondition{Type: v1.PodInitialized, Status: v1.ConditionTrue}
 	var unknown, incomplete []string
 	for i := range pod.Spec.InitContainers {
@@ -107,7 +114,10 @@ func initialized(pod *v1.Pod, statuses []v1.ContainerStatus, phase v1.PodPhase) 
 	switch {
 	case phase == v1.PodSucceeded && len(unknown) == 0:
 		c.Reason = PodCompleted
+	case len(statuses) == 0 && len(pod.Spec.InitContainers) > 0:
+		c.Status, c.Reason = v1.ConditionFalse, UnknownContainerStatuses
 	case anyRegularStarted(pod, statuses):
+	case was(old, v1.PodInitialized):
 	case len(unknown)+len(incomplete) > 0:
 		c.Status, c.Reason = v1.ConditionFalse, ContainersNotInitialized
 		c.Message = sentence("unknown", unknown, "incomplete", incomplete)

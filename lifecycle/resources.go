@@ -8,9 +8,26 @@ import (
 // ask for together (KEP-2837; upstream: PodRequests and PodLimits in
 // k8s.io/component-helpers/resource).
 func podResources(pod *v1.Pod) (*v1.ResourceRequirements, v1.ResourceList) {
-	requests := total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Requests })
-	limits := total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Limits })
-	return &v1.ResourceRequirements{Requests: requests, Limits: limits}, requests
+	asked := requests(pod)
+	return &v1.ResourceRequirements{Requests: asked, Limits: limits(pod)}, asked
+}
+
+// requests are what the pod asks for, with what it costs to have a pod at all.
+func requests(pod *v1.Pod) v1.ResourceList {
+	return add(total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Requests }), pod.Spec.Overhead)
+}
+
+// limits are the most that the pod may have. Overhead comes on top of a limit; it is none by itself.
+func limits(pod *v1.Pod) v1.ResourceList {
+	sum := total(pod, func(r *v1.ResourceRequirements) v1.ResourceList { return r.Limits })
+	for name, q := range pod.Spec.Overhead {
+		if have, ok := sum[name]; ok && !have.IsZero() {
+			have = have.DeepCopy()
+			have.Add(q)
+			sum[name] = have
+		}
+	}
+	return sum
 }
 
 // total sums one kind of resource over the pod: the containers that run side by
@@ -38,9 +55,6 @@ func total(pod *v1.Pod, of func(*v1.ResourceRequirements) v1.ResourceList) v1.Re
 			}
 			sum[name] = q.DeepCopy()
 		}
-	}
-	if len(sum) > 0 {
-		sum = add(sum, pod.Spec.Overhead)
 	}
 	return sum
 }
