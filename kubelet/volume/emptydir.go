@@ -134,12 +134,12 @@ func (m *Manager) makeTmpfs(dir string, size int64, group *int64) error {
 	if size > 0 {
 		options += fmt.Sprintf(",size=%d", size)
 	}
-	if !m.swaps.Load() {
+	if !m.noNoswap.Load() {
 		err := mountTmpfs(dir, options+",noswap")
 		if !errors.Is(err, unix.EINVAL) {
 			return err
 		}
-		m.swaps.Store(true)
+		m.noNoswap.Store(true)
 	}
 	return mountTmpfs(dir, options)
 }

@@ -88,7 +88,7 @@ func TestEmptyDirInMemory(t *testing.T) {
 // A kernel without noswap mounts without it.
 func TestTmpfsWithoutNoswap(t *testing.T) {
 	n := newNode(t)
-	n.swaps.Store(true)
+	n.noNoswap.Store(true)
 	path := n.mount(pod(t, "[{name: v, emptyDir: {medium: Memory}}]"))["v"]
 	if mounted, err := isMountPoint(path); err != nil || !mounted {
 		t.Errorf("mounted %v, %v", mounted, err)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,9 +24,12 @@ import (
 	"github.com/podling/podling/kubelet/reference"
 )
 
-// FailedMount is the reason of the Event for a volume that could not be made
-// ready (upstream: FailedMountVolume in pkg/kubelet/events).
-const FailedMount = "FailedMount"
+// The reasons of Events for what could not be made ready (upstream:
+// FailedMountVolume and FailedToMakePodDataDirectories in pkg/kubelet/events).
+const (
+	failedMount    = "FailedMount"
+	failedMakeDirs = "FailedToMakePodDataDirectories"
+)
 
 // podDirMode keeps everybody but root away from pods' folders, as upstream does.
 const podDirMode = 0o750
@@ -41,7 +45,7 @@ type Manager struct {
 	tokens      *tokens
 	mounts      mount.Interface
 	allocatable allocatable
-	swaps       atomic.Bool // the kernel's tmpfs does not know noswap
+	noNoswap    atomic.Bool // the kernel's tmpfs does not know noswap
 
 	mu   sync.Mutex
 	pods map[types.UID]*podVolumes
@@ -74,14 +78,16 @@ func New(root string, client kubernetes.Interface, nodeName string, recorder fun
 // from the pod itself follow its labels, annotations and resources. Each volume
 // that fails is one Event; the error names all of them.
 func (m *Manager) Mount(ctx context.Context, pod *v1.Pod) (map[string]string, error) {
-	if err := m.checkUID(pod.UID); err != nil {
+	if err := checkUID(pod.UID); err != nil {
 		return nil, err
 	}
 	p := m.claim(pod.UID)
 	defer p.Unlock()
 	if p.paths == nil {
 		if err := m.makePodDirs(pod.UID); err != nil {
-			return nil, fmt.Errorf("error making pod data directories: %w", err)
+			err = fmt.Errorf("error making pod data directories: %w", err)
+			m.record(pod, v1.EventTypeWarning, failedMakeDirs, err.Error())
+			return nil, err
 		}
 		p.paths = map[string]string{}
 	}
@@ -96,6 +102,12 @@ func (m *Manager) Mount(ctx context.Context, pod *v1.Pod) (map[string]string, er
 func shown(was, now *v1.Pod) bool {
 	return was.Generation != now.Generation ||
 		!maps.Equal(was.Labels, now.Labels) || !maps.Equal(was.Annotations, now.Annotations)
+}
+
+// ReadOnly: containers get the pod's volume of that name read-only, whatever
+// their mount of it says: the node writes its contents.
+func ReadOnly(pod *v1.Pod, name string) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v v1.Volume) bool { return v.Name == name && changes(&v) })
 }
 
 // setUpAll sets up each volume that is not ready, and with again also those
@@ -152,7 +164,10 @@ func (m *Manager) setUp(h *host, pod *v1.Pod, v *v1.Volume, again bool) (string,
 	}()
 	if err != nil {
 		err = fmt.Errorf("MountVolume.SetUp failed for volume %q : %w", v.Name, err)
-		m.record(pod, v1.EventTypeWarning, FailedMount, err.Error())
+		if errors.Is(h.ctx.Err(), context.Canceled) {
+			return "", err // nobody wants the volume any more
+		}
+		m.record(pod, v1.EventTypeWarning, failedMount, err.Error())
 	}
 	return path, err
 }
@@ -198,7 +213,7 @@ func (m *Manager) makePodDirs(uid types.UID) error {
 }
 
 // checkUID: a UID becomes a folder's name and must not lead out of the pods' folder.
-func (m *Manager) checkUID(uid types.UID) error {
+func checkUID(uid types.UID) error {
 	if name := string(uid); name == "" || name == "." || name == ".." || filepath.Base(name) != name {
 		return fmt.Errorf("the pod's UID %q cannot be the name of a folder", uid)
 	}

@@ -171,6 +171,45 @@ func TestHostPath(t *testing.T) {
 	}
 }
 
+// What containers may write to is what upstream's plugins say.
+func TestReadOnly(t *testing.T) {
+	n := newNode(t)
+	p := pod(t, `
+- {name: empty, emptyDir: {}}
+- {name: host, hostPath: {path: /tmp}}
+- {name: cm, configMap: {name: cm}}
+- {name: secret, secret: {secretName: s}}
+- {name: projected, projected: {sources: []}}
+- {name: downward, downwardAPI: {items: []}}
+`)
+	h := &host{ctx: t.Context(), m: n.Manager, reader: n.reader}
+	for i := range p.Spec.Volumes {
+		v := &p.Spec.Volumes[i]
+		m, err := h.mounter(p, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := ReadOnly(p, v.Name), m.GetAttributes().ReadOnly; got != want {
+			t.Errorf("volume %s read-only %v, upstream %v", v.Name, got, want)
+		}
+	}
+}
+
+// A folder that cannot be made is an Event of its own.
+func TestNoPlaceForThePod(t *testing.T) {
+	n := newNode(t)
+	if err := os.WriteFile(filepath.Join(n.root, "pods"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := n.Mount(t.Context(), pod(t, "[{name: v, emptyDir: {}}]"))
+	if err == nil || !strings.HasPrefix(err.Error(), "error making pod data directories: ") {
+		t.Errorf("error %v", err)
+	}
+	if got := n.takeEvents(); len(got) != 1 || !strings.HasPrefix(got[0], "Warning FailedToMakePodDataDirectories error making pod data directories: ") {
+		t.Errorf("Events %q", got)
+	}
+}
+
 func TestOrphans(t *testing.T) {
 	n := newNode(t)
 	if none := n.Orphans(func(types.UID) bool { return false }); len(none) > 0 {

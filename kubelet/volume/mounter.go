@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -59,7 +58,7 @@ func isMountPoint(dir string) (bool, error) {
 // unmountBelow unmounts whatever is mounted at or below dir, the innermost
 // first. Without an error nothing is, so that removing dir touches nothing else.
 func unmountBelow(dir string) error {
-	real, err := filepath.EvalSymlinks(dir)
+	resolved, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -68,9 +67,9 @@ func unmountBelow(dir string) error {
 	}
 	// A mount can lie over another one: look again until there is none.
 	for {
-		found, err := mountinfo.GetMounts(mountinfo.PrefixFilter(real))
+		found, err := mountinfo.GetMounts(mountinfo.PrefixFilter(resolved))
 		if err != nil {
-			return fmt.Errorf("listing the mounts below %s: %w", real, err)
+			return fmt.Errorf("listing the mounts below %s: %w", resolved, err)
 		}
 		if len(found) == 0 {
 			return nil
@@ -78,7 +77,7 @@ func unmountBelow(dir string) error {
 		slices.SortFunc(found, func(a, b *mountinfo.Info) int { return len(b.Mountpoint) - len(a.Mountpoint) })
 		for _, f := range found {
 			if err := unix.Unmount(f.Mountpoint, unix.UMOUNT_NOFOLLOW); err != nil {
-				return fmt.Errorf("unmounting %s: %w", f.Mountpoint, &os.PathError{Op: "unmount", Path: f.Mountpoint, Err: err})
+				return fmt.Errorf("unmounting %s: %w", f.Mountpoint, err)
 			}
 		}
 	}

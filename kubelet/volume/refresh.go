@@ -5,11 +5,17 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/podling/podling/kubelet/reference"
 )
 
 // refreshEvery is how old the contents of a volume can be: upstream's pods are
 // looked at again after one minute (syncFrequency).
 const refreshEvery = time.Minute
+
+// refreshPatience is how long one pod's volumes may take: a deletion of the pod
+// waits for it.
+const refreshPatience = 20 * time.Second
 
 // Run brings the contents of mounted volumes up to date, until ctx ends: config
 // maps and secrets that changed, tokens that grow old.
@@ -41,9 +47,15 @@ func (m *Manager) refresh(ctx context.Context) {
 			continue
 		}
 		if !p.gone && p.pod != nil {
-			// Volumes that fail keep their contents, and their Events say so.
-			_ = m.setUpAll(ctx, p, p.pod, reader, true)
+			m.refreshPod(ctx, p, reader)
 		}
 		p.Unlock()
 	}
+}
+
+func (m *Manager) refreshPod(ctx context.Context, p *podVolumes, reader *reference.Reader) {
+	ctx, cancel := context.WithTimeout(ctx, refreshPatience)
+	defer cancel()
+	// Volumes that fail keep their contents, and their Events say so.
+	_ = m.setUpAll(ctx, p, p.pod, reader, true)
 }

@@ -12,7 +12,7 @@ import (
 // disk and the kernel's list of mounts, so that it works for pods of an earlier
 // run too; after an error it can be called again.
 func (m *Manager) Unmount(ctx context.Context, uid types.UID) error {
-	if err := m.checkUID(uid); err != nil {
+	if err := checkUID(uid); err != nil {
 		return err
 	}
 	p := m.claim(uid)
