@@ -188,13 +188,14 @@ func (c *Client) established(ctx context.Context, definition *unstructured.Unstr
 		if err != nil || now == nil {
 			return false, err
 		}
-		conditions, _, err := unstructured.NestedSlice(now.Object, "status", "conditions")
+		status, _ := now.Object["status"].(map[string]any) // there is none yet in the first moments
+		conditions, _ := status["conditions"].([]any)
 		for _, condition := range conditions {
 			if c, ok := condition.(map[string]any); ok && c["type"] == "Established" && c["status"] == "True" {
 				return true, nil
 			}
 		}
-		return false, err
+		return false, nil
 	})
 }
 

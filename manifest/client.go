@@ -93,31 +93,43 @@ func (c *Client) NamespaceOf(d *Document) string {
 	return c.Namespace
 }
 
-// Delete deletes objects in the opposite order of their making: pods within the grace period (in
-// seconds), everything else together with what it owns. What is gone already, or has been made anew
-// by somebody else, is left alone.
+// Delete deletes objects, one after the other: pods within the grace period (in seconds), and what
+// others own in the background. What is gone already, or has been made anew by somebody else, is left
+// alone.
 func (c *Client) Delete(ctx context.Context, objects []*unstructured.Unstructured, grace int64) error {
 	var errs []error
-	for i := len(objects) - 1; i >= 0; i-- {
-		o := objects[i]
+	for _, o := range objects {
 		uid := o.GetUID()
-		options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}}
+		background := metav1.DeletePropagationBackground
+		options := metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &background}
 		if IsPod(o) {
 			options.GracePeriodSeconds = &grace
-		} else {
-			foreground := metav1.DeletePropagationForeground
-			options.PropagationPolicy = &foreground
 		}
 		gvk := o.GroupVersionKind()
 		mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 		if err == nil {
 			err = c.resource(mapping, o.GetNamespace()).Delete(ctx, o.GetName(), options)
 		}
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) && !meta.IsNoMatchError(err) {
 			errs = append(errs, fmt.Errorf("%s %s cannot be deleted: %w", o.GetKind(), o.GetName(), err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Left are those of objects that are still there.
+func (c *Client) Left(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	var left []*unstructured.Unstructured
+	for _, o := range objects {
+		now, err := c.Get(ctx, o.GroupVersionKind(), o.GetNamespace(), o.GetName())
+		if err != nil && !meta.IsNoMatchError(err) { // a kind goes with its definition
+			return nil, err
+		}
+		if now != nil && now.GetUID() == o.GetUID() {
+			left = append(left, now)
+		}
+	}
+	return left, nil
 }
 
 // IsPod says that an object is a pod.

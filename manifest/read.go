@@ -13,6 +13,7 @@ import (
 
 	yaml "go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json" // whole numbers stay whole, however large
 	kyaml "sigs.k8s.io/yaml"
 )
 
@@ -94,12 +95,16 @@ func document(file string, text []byte) ([]*Document, error) {
 	if node.Kind != yaml.MappingNode {
 		return nil, &Error{File: file, Line: node.Line, Err: errors.New("not a manifest: fields such as apiVersion, kind and metadata are expected")}
 	}
-	var object map[string]any
-	if err := kyaml.UnmarshalStrict(text, &object); err != nil {
+	values, err := kyaml.YAMLToJSONStrict(text)
+	if err != nil {
 		if m := strictLine.FindStringSubmatch(err.Error()); m != nil {
 			n, _ := strconv.Atoi(m[1]) // digits, as the pattern says
 			return nil, &Error{File: file, Line: n, Err: errors.New(m[2])}
 		}
+		return nil, &Error{File: file, Line: node.Line, Err: err}
+	}
+	var object map[string]any
+	if err := json.Unmarshal(values, &object); err != nil {
 		return nil, &Error{File: file, Line: node.Line, Err: err}
 	}
 	return objects(&Document{File: file, Object: &unstructured.Unstructured{Object: object}, node: node})

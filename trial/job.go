@@ -38,7 +38,7 @@ func (t *trial) jobs(ctx context.Context) error {
 			case reached:
 				r.wanted = 0 // however many pods it took
 			case lost:
-				return fmt.Errorf("%s cannot be %s any more: %s", r, t.Goal, because(c.Reason, c.Message))
+				return fmt.Errorf("%s: %s (%s is out of reach)", r, because(c.Reason, c.Message), t.Goal)
 			}
 		}
 	}

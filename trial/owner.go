@@ -48,6 +48,9 @@ func (t *trial) rootOfOwner(ctx context.Context, owner *metav1.OwnerReference, n
 				if found, err = t.rootOfOwner(ctx, next, namespace); err != nil {
 					return nil, err
 				}
+				if found != nil {
+					t.between = append(t.between, object)
+				}
 			}
 		}
 	}

@@ -98,9 +98,9 @@ func (r *root) judge(m *member, goal Goal) error {
 	case m.verdict != lost || !r.single():
 		return nil
 	case m.gone:
-		return fmt.Errorf("%s was deleted before it was %s", r, goal)
+		return fmt.Errorf("pod %s/%s was deleted before it was %s", m.pod.Namespace, m.pod.Name, goal)
 	default:
-		return fmt.Errorf("%s cannot be %s any more: %s", r, goal, why(m.pod))
+		return fmt.Errorf("pod %s/%s: %s (%s is out of reach)", m.pod.Namespace, m.pod.Name, why(m.pod), goal)
 	}
 }
 

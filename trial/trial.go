@@ -43,6 +43,9 @@ type trial struct {
 	owners map[types.UID]*root // by the owner's UID, nil for none of ours
 	pods   map[types.UID]*root // by the pod's UID, nil for none of ours
 
+	// between are the owners of pods that controllers made for what we made, the highest first.
+	between []*unstructured.Unstructured
+
 	events chan trace.Event
 	failed chan error // of a Tracer
 
@@ -220,7 +223,7 @@ func (t *trial) missing() string {
 // late says why the goal was not reached when ctx ended.
 func (t *trial) late(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("not %s after %v: %s", t.Goal, t.Timeout, t.missing())
+		return fmt.Errorf("%s (not %s within %v)", t.missing(), t.Goal, t.Timeout)
 	}
 	return interrupted(ctx)
 }

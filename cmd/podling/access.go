@@ -53,6 +53,9 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 	if clientcmd.IsEmptyConfig(err) {
 		return nil, errors.New("no cluster: start one with `podling up`, or name one with --kubeconfig")
 	}
+	if errors.Is(err, fs.ErrNotExist) && file != "" {
+		return nil, fmt.Errorf("there is no kubeconfig %s", file)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
 	}

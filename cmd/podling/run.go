@@ -126,8 +126,10 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command, files []string
 // there tries the manifests on the cluster that the flags name.
 func (o *runOptions) there(ctx context.Context, cmd *cobra.Command, try func(context.Context, *rest.Config, string) error) error {
 	var wrong error
-	o.own.Visit(func(f *pflag.Flag) {
-		wrong = errors.Join(wrong, usageError{fmt.Errorf("--%s is about the cluster that run brings up for itself, and does not go with --kubeconfig or --context", f.Name)})
+	o.own.VisitAll(func(f *pflag.Flag) {
+		if f.Changed && wrong == nil {
+			wrong = usageError{fmt.Errorf("--%s is about the cluster that run brings up for itself, and does not go with --kubeconfig or --context", f.Name)}
+		}
 	})
 	if wrong != nil {
 		return wrong
