@@ -119,9 +119,9 @@ func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, read
 	var (
 		wait sync.WaitGroup
 		mu   sync.Mutex
-		errs []error
+		made = map[string]string{}
+		errs = make([]error, len(pod.Spec.Volumes)) // in their order: the same failures are the same error
 	)
-	made := map[string]string{}
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		_, ready := p.paths[v.Name]
@@ -136,7 +136,7 @@ func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, read
 			case err == nil:
 				made[v.Name] = path
 			case !ready:
-				errs = append(errs, err)
+				errs[i] = err
 			}
 		})
 	}
