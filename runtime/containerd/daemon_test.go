@@ -21,6 +21,7 @@ import (
 
 	busybox "github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/runtime/cri"
+	"github.com/podling/podling/runtime/suite"
 )
 
 // A machine is a daemon under test and a connection to it. These tests need
@@ -397,4 +398,14 @@ func wantNoRules(t *testing.T, n network) {
 			t.Errorf("firewall rule left: %v", rule)
 		}
 	}
+}
+
+func TestSuite(t *testing.T) {
+	m := newMachine(t)
+	suite.Run(t, suite.Runtime{
+		RuntimeService:      m.cri.RuntimeService,
+		ImageManagerService: m.cri.ImageManagerService,
+		Image:               "docker.io/library/busybox:1.36",
+		NoImage:             "docker.io/library/busybox:no-such-tag",
+	})
 }
