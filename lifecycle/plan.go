@@ -13,7 +13,7 @@ type Plan struct {
 	Actions []Action     // one pass: carried out in order
 	Events  []Event
 	Wake    time.Time // the next moment at which time alone changes the answer; zero: none
-	Cause   string    // what Wake waits for
+	Cause   string    // what Wake waits for; without Wake, why nothing more will happen
 
 	// Interrupt asks the node to give up the pass that is under way.
 	Interrupt bool

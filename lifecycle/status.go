@@ -35,8 +35,7 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
 	s.Phase = phase(pod, all, seen.Killed, regularActive(pod, seen))
-	switch {
-	case terminal(s.Phase):
+	switch { // what was once said to be over stays so, and the way it was said
 	case terminal(old.Phase):
 		s.Phase = old.Phase
 	case terminal(pod.Status.Phase):

@@ -11,16 +11,6 @@ const (
 
 // sync lays out one pass of a pod that is to run.
 func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
-	t := compute(pod, seen)
-	if !t.any(seen) {
-		return
-	}
-	if seen.Network != "" && !pod.Spec.HostNetwork {
-		if c := Condition(old, v1.PodReadyToStartContainers); c == nil || c.Reason != NetworkPluginNotReady {
-			p.Events = append(p.Events, Event{Type: v1.EventTypeWarning, Reason: networkNotReady, Message: "network is not ready: " + seen.Network})
-		}
-		return // the node asks again once its network is there
-	}
 	if f := seen.Volumes.Failure; !seen.Volumes.Mounted {
 		if f != nil && st.now.Before(f.retryAt()) {
 			p.wakeAt(f.retryAt(), "volumes are tried again")
@@ -28,10 +18,23 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 		}
 		p.Actions = append(p.Actions, Action{Verb: MountVolumes, Cause: "the pod's containers need its volumes", Needed: true})
 	}
+	t := compute(pod, seen)
+	if !t.any() {
+		return
+	}
+	if seen.Network != "" && !pod.Spec.HostNetwork {
+		if c := Condition(old, v1.PodReadyToStartContainers); c == nil || c.Reason != NetworkPluginNotReady {
+			p.Events = append(p.Events, Event{Type: v1.EventTypeWarning, Reason: networkNotReady, Message: "network is not ready: " + seen.Network})
+		}
+		p.Actions = nil
+		return // the node asks again once its network is there
+	}
 	switch {
 	case t.killPod && !t.sandbox:
 		if seen.anyRunning() || anyReady(seen) {
 			p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: graceOf(pod), Cause: "none of its containers is to run again", Needed: true})
+		} else if len(p.Actions) == 0 && p.Wake.IsZero() {
+			p.Cause = "its sandbox is gone and its restart policy does not allow another: it stays as it is until it is deleted"
 		}
 		return
 	case t.killPod:
@@ -62,7 +65,7 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 }
 
 // any: there is something to start or to stop.
-func (t *todo) any(seen *Observed) bool {
+func (t *todo) any() bool {
 	return t.sandbox || t.killPod || len(t.kill)+len(t.ephemeral)+len(t.initial)+len(t.regular) > 0
 }
 

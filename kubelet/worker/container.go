@@ -13,6 +13,7 @@ import (
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -21,7 +22,7 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := n.mounts(pod, c, restarts, podIPs, volumes)
+	mounts, err := n.mounts(pod, c, restarts, podIPs, volumes, env)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +66,9 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 
 // mounts are the container's volumes, its hosts file and its message file
 // (upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in kuberuntime).
-func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []string, volumes map[string]string) ([]*runtimeapi.Mount, error) {
+func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []string, volumes map[string]string, env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
 	var out []*runtimeapi.Mount
-	hosts := len(podIPs) > 0
+	hosts := len(podIPs) > 0 || pod.Spec.HostNetwork
 	for i, m := range c.VolumeMounts {
 		path, ok := volumes[m.Name]
 		if !ok {
@@ -76,7 +77,7 @@ func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []str
 		hosts = hosts && m.MountPath != "/etc/hosts"
 		if m.SubPath != "" || m.SubPathExpr != "" {
 			var err error
-			if path, err = n.subPath(pod, c, i, path, volumes); err != nil {
+			if path, err = n.subPath(pod, c, i, path, env); err != nil {
 				return nil, err
 			}
 		}
@@ -88,7 +89,7 @@ func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []str
 		if !filepath.IsAbs(target) {
 			target = "/" + target
 		}
-		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: target, Readonly: m.ReadOnly, Propagation: propagation})
+		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: target, Readonly: m.ReadOnly || volume.ReadOnly(pod, m.Name), Propagation: propagation})
 	}
 	if hosts {
 		host, domain, err := dns.Hostname(pod, n.ClusterDomain)
@@ -112,14 +113,11 @@ func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []str
 }
 
 // subPath resolves the i-th mount's subPath, or its expression over the environment.
-func (n *Node) subPath(pod *v1.Pod, c *v1.Container, i int, volume string, volumes map[string]string) (string, error) {
+func (n *Node) subPath(pod *v1.Pod, c *v1.Container, i int, volume string, env []*runtimeapi.KeyValue) (string, error) {
 	m := c.VolumeMounts[i]
 	sub := m.SubPath
 	if m.SubPathExpr != "" {
-		env, err := n.Environment.Make(context.Background(), pod, c, nil, n.HostIPs, n.Name, volumes)
-		if err != nil {
-			return "", err
-		}
+		var err error
 		if sub, err = environment.ExpandPath(m.SubPathExpr, env); err != nil {
 			return "", err
 		}

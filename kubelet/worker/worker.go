@@ -11,6 +11,7 @@ package worker
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -212,8 +213,12 @@ func (w *Worker) takeIn() {
 	w.mu.Lock()
 	facts := w.facts
 	w.facts = nil
+	was := w.pod
 	w.pod = w.next
 	w.mu.Unlock()
+	if was.Generation != w.pod.Generation || !maps.Equal(was.Labels, w.pod.Labels) || !maps.Equal(was.Annotations, w.pod.Annotations) {
+		w.seen.Volumes.Mounted = false // what volumes show of the pod may be out of date: they are gone through again
+	}
 	for _, f := range facts {
 		f(&w.seen)
 	}
