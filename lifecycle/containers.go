@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,7 +88,7 @@ func running(c *v1.Container, r *Container, was *v1.ContainerStatus) v1.Containe
 		Resources: r.Resources, AllocatedResources: c.Resources.Requests,
 	}
 	if s.Resources == nil || r.State != Running {
-		s.Resources = c.Resources.DeepCopy()
+		s.Resources = &c.Resources // the spec's own: nobody changes a status in place
 	}
 	if was != nil {
 		// A count that was shown never falls, whatever became of the containers it counts.
@@ -240,4 +241,4 @@ func find(statuses []v1.ContainerStatus, name string) *v1.ContainerStatus {
 }
 
 // second drops what the API's timestamps cannot hold, so that a status read back compares equal.
-func second(t metav1.Time) metav1.Time { return t.Rfc3339Copy() }
+func second(t metav1.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }

@@ -1,9 +1,8 @@
 package lifecycle
 
 import (
-	"fmt"
-	"hash/fnv"
 	"slices"
+	"strconv"
 
 	v1 "k8s.io/api/core/v1"
 )
@@ -70,9 +69,15 @@ func isSidecar(c *v1.Container) bool {
 // image. The node keeps it with the container; when the spec's differs, the
 // container is replaced.
 func Hash(c *v1.Container) string {
-	h := fnv.New32a()
-	fmt.Fprintf(h, "%s\x00%s", c.Name, c.Image)
-	return fmt.Sprintf("%08x", h.Sum32())
+	const offset, prime = 2166136261, 16777619 // FNV-1a, 32 bits
+	h := uint32(offset)
+	for _, part := range []string{c.Name, c.Image} {
+		for i := range len(part) {
+			h = (h ^ uint32(part[i])) * prime
+		}
+		h *= prime // the end of a part counts too
+	}
+	return strconv.FormatUint(uint64(h), 16)
 }
 
 // changed: the running container was made from another spec.

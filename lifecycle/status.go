@@ -27,7 +27,9 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 		s.StartTime = &now
 	}
 	addresses(pod, seen, &s)
-	s.Resources, s.AllocatedResources = podResources(pod)
+	if s.Resources == nil || old.ObservedGeneration != pod.Generation {
+		s.Resources, s.AllocatedResources = podResources(pod)
+	}
 
 	s.ContainerStatuses = containerStatuses(pod, seen, regular, pod.Spec.Containers, old.ContainerStatuses, p, st)
 	s.InitContainerStatuses = containerStatuses(pod, seen, initial, pod.Spec.InitContainers, old.InitContainerStatuses, p, st)
