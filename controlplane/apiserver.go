@@ -45,12 +45,9 @@ type apiServer struct {
 	err    error // why it ended; read after done
 }
 
-// newAPIServer builds an API server that keeps its objects in etcd and serves on the listener.
-func newAPIServer(ctx context.Context, p *pki, etcdServers []string, addr addresses) (*apiServer, error) {
-	opts, err := apiServerOptions(p, etcdServers, addr)
-	if err != nil {
-		return nil, err
-	}
+// newAPIServer builds an API server by the options. The etcd that they name must answer: upstream
+// waits for it long and says little.
+func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServer, error) {
 	completed, err := opts.Complete(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("API server's options: %w", err)
@@ -102,11 +99,11 @@ func (s *apiServer) serve() error {
 	return nil
 }
 
+// served says whether it came as far as to serve.
+func (s *apiServer) served() bool { return s != nil && s.cancel != nil }
+
 // stop ends it in order: requests under way are answered, watches are closed.
 func (s *apiServer) stop(ctx context.Context) error {
-	if s.cancel == nil {
-		return nil
-	}
 	s.cancel()
 	select {
 	case <-s.done:
@@ -117,7 +114,7 @@ func (s *apiServer) stop(ctx context.Context) error {
 }
 
 // apiServerOptions is what the kube-apiserver's flags would say.
-func apiServerOptions(p *pki, etcdServers []string, addr addresses) (*options.ServerRunOptions, error) {
+func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.ServerRunOptions, error) {
 	serving, err := p.certificate("apiserver", p.cluster, subject{
 		commonName: "kube-apiserver",
 		usage:      x509.ExtKeyUsageServerAuth,

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -81,46 +80,66 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 		return err
 	}
 	step := reporter(cfg.Step)
+	servers, answers, err := c.startStorage(ctx, cfg, step)
+	if err != nil {
+		return err
+	}
+	if err := c.prepare(cfg); err != nil {
+		return err
+	}
+	if err := answers(); err != nil {
+		return err
+	}
+	if err := c.startAPI(ctx, servers, step); err != nil {
+		return err
+	}
+	return c.startWorkers(ctx, step)
+}
+
+// startStorage starts the embedded etcd, or takes the one that is named. The function that it
+// returns waits until etcd answers.
+func (c *ControlPlane) startStorage(ctx context.Context, cfg Config, step func(string) func()) ([]string, func() error, error) {
+	if len(cfg.EtcdServers) > 0 {
+		return cfg.EtcdServers, func() error { return probeEtcd(ctx, cfg.EtcdServers) }, nil
+	}
+	ready := step("etcd")
+	var err error
+	c.etcd, err = startEtcd(filepath.Join(cfg.DataDir, "etcd"), !cfg.Ephemeral, c.log, etcdLevel(cfg.Verbosity))
+	if err != nil {
+		return nil, nil, err
+	}
+	answers := make(chan error, 1)
+	go func() {
+		err := c.etcd.wait(ctx)
+		if err == nil {
+			ready()
+		}
+		answers <- err
+	}()
+	return []string{c.etcd.endpoint}, func() error { return <-answers }, nil
+}
+
+// prepare makes what the API server is reached by: an address and certificates.
+func (c *ControlPlane) prepare(cfg Config) error {
+	var err error
 	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
 		return err
 	}
 	if c.pki, err = openPKI(filepath.Join(cfg.DataDir, "pki")); err != nil {
 		return err
 	}
-	if c.admin, err = c.client(subject{commonName: "kubernetes-admin", groups: []string{groupMasters}}); err != nil {
-		return err
-	}
-	if err := c.startAPI(ctx, cfg, step); err != nil {
-		return err
-	}
-	return c.startWorkers(ctx, step)
+	c.admin, err = c.client(subject{commonName: "kubernetes-admin", groups: []string{groupMasters}})
+	return err
 }
 
-// startAPI starts etcd and the API server, and returns when the latter is ready.
-func (c *ControlPlane) startAPI(ctx context.Context, cfg Config, step func(string) func()) error {
-	apiReady := step("API server")
-	servers := cfg.EtcdServers
-	var starting errgroup.Group
-	if len(servers) > 0 {
-		starting.Go(func() error { return probeEtcd(ctx, servers) })
-	} else {
-		etcdReady := step("etcd")
-		var err error
-		if c.etcd, err = startEtcd(filepath.Join(cfg.DataDir, "etcd"), !cfg.Ephemeral, c.log, etcdLevel(cfg.Verbosity)); err != nil {
-			return err
-		}
-		servers = []string{c.etcd.endpoint}
-		starting.Go(func() error {
-			err := c.etcd.wait(ctx)
-			if err == nil {
-				etcdReady()
-			}
-			return err
-		})
+// startAPI starts the API server and returns when it is ready.
+func (c *ControlPlane) startAPI(ctx context.Context, etcdServers []string, step func(string) func()) error {
+	ready := step("API server")
+	options, err := apiServerOptions(c.pki, c.addresses, etcdServers)
+	if err != nil {
+		return err
 	}
-	var err error
-	c.apiServer, err = newAPIServer(ctx, c.pki, servers, c.addresses)
-	if err := errors.Join(err, starting.Wait()); err != nil {
+	if c.apiServer, err = newAPIServer(ctx, options); err != nil {
 		return err
 	}
 	if err := c.apiServer.serve(); err != nil {
@@ -129,7 +148,7 @@ func (c *ControlPlane) startAPI(ctx context.Context, cfg Config, step func(strin
 	if err := c.waitReady(ctx); err != nil {
 		return err
 	}
-	apiReady()
+	ready()
 	return nil
 }
 
@@ -169,14 +188,14 @@ func (c *ControlPlane) Stop(ctx context.Context) error {
 func (c *ControlPlane) end(ctx context.Context) error {
 	c.failure.disarm()
 	err := c.workers.stop(ctx)
-	if c.apiServer != nil {
+	if c.apiServer.served() {
 		err = errors.Join(err, c.apiServer.stop(ctx))
 	}
 	if c.etcd != nil {
 		c.etcd.stop()
 	}
-	if c.addresses.listener != nil {
-		c.addresses.listener.Close() // the API server has closed it, if it came that far
+	if c.addresses.listener != nil && !c.apiServer.served() { // it closes its listener itself
+		err = errors.Join(err, c.addresses.listener.Close())
 	}
 	if c.log != nil {
 		err = errors.Join(err, closeLog(c.log))

@@ -1,0 +1,194 @@
+package controlplane
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// childDir names the variable that makes the test binary a control plane to be killed.
+const childDir = "PODLING_TEST_CONTROLPLANE_DIR"
+
+// child runs a control plane, writes one object, says so, and waits to be killed.
+func child(dir string) {
+	c, err := Start(context.Background(), Config{DataDir: dir})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	client := kubernetes.NewForConfigOrDie(c.Admin())
+	_, err = client.CoreV1().ConfigMaps("default").Create(context.Background(),
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}, metav1.CreateOptions{})
+	fmt.Println("written", err)
+	select {}
+}
+
+func TestKilledGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if killErr := cmd.Process.Kill(); killErr != nil {
+		t.Fatal(killErr)
+	}
+	var killed *exec.ExitError
+	if waitErr := cmd.Wait(); !errors.As(waitErr, &killed) {
+		t.Fatalf("it ended by itself: %v", waitErr)
+	}
+	if line != "written <nil>\n" {
+		t.Fatalf("it said %q (%v)", line, err)
+	}
+
+	c := start(t, Config{DataDir: dir})
+	if _, err := clientFor(t, c.Admin()).CoreV1().ConfigMaps("default").Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
+		t.Errorf("what had been written is gone: %v", err)
+	}
+}
+
+// refused is the error of a start that must fail, and soon.
+func refused(t *testing.T, cfg Config) string {
+	t.Helper()
+	began := time.Now()
+	c, err := Start(t.Context(), cfg)
+	if err == nil {
+		t.Error("it started", c.Stop(t.Context()))
+		return ""
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v to fail", took)
+	}
+	return err.Error()
+}
+
+func TestPortTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	if got := refused(t, Config{DataDir: t.TempDir(), Listen: address}); !strings.Contains(got, "another program listens on "+address) {
+		t.Error(got)
+	}
+}
+
+func TestAddressThatIsNone(t *testing.T) {
+	for _, address := range []string{"localhost", "localhost:0", "127.0.0.1", "1.2.3.4.5:6443"} {
+		if got := refused(t, Config{DataDir: t.TempDir(), Listen: address}); !strings.Contains(got, "ADDR:PORT") {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}
+
+func TestFolderThatIsNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := refused(t, Config{DataDir: filepath.Join(file, "data")}); !strings.Contains(got, file) {
+		t.Error(got)
+	}
+}
+
+func TestOtherEtcd(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	other, err := startEtcd(t.TempDir(), false, log, zapcore.WarnLevel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.stop()
+	dir := t.TempDir()
+	c := start(t, Config{DataDir: dir, EtcdServers: []string{other.endpoint}})
+	if _, err := clientFor(t, c.Admin()).CoreV1().Namespaces().Get(t.Context(), "default", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "etcd")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it has an etcd of its own as well: %v", err)
+	}
+	if err := c.Stop(t.Context()); err != nil { // before the etcd it uses
+		t.Error(err)
+	}
+}
+
+func TestOtherEtcdDoesNotAnswer(t *testing.T) {
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := "http://" + nobody.Addr().String()
+	nobody.Close()
+	if got := refused(t, Config{DataDir: t.TempDir(), EtcdServers: []string{server}}); !strings.Contains(got, server) {
+		t.Error(got)
+	}
+}
+
+func TestDamagedEtcd(t *testing.T) {
+	dir := t.TempDir()
+	first := start(t, Config{DataDir: dir})
+	if err := first.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "etcd", "member", "wal", "*.wal"))
+	if err != nil || len(logs) == 0 {
+		t.Fatal("no log found", err)
+	}
+	for _, log := range logs {
+		if err := os.WriteFile(log, []byte(strings.Repeat("not a log", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := refused(t, Config{DataDir: dir}); !strings.Contains(got, filepath.Join(dir, "etcd")) {
+		t.Error(got)
+	}
+}
+
+func TestPartThatEnds(t *testing.T) {
+	c := start(t, Config{DataDir: t.TempDir(), Ephemeral: true})
+	c.workers.cancel()
+	select {
+	case <-c.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody noticed")
+	}
+	if err := c.Err(); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("the reason is %v", err)
+	}
+}
+
+func TestInterruptedStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	_, err := Start(ctx, Config{DataDir: dir, Ephemeral: true, Step: func(string, time.Duration) { cancel() }})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("the start ended with %v", err)
+	}
+	start(t, Config{DataDir: dir, Ephemeral: true}) // nothing holds the folder any more
+}
