@@ -32,7 +32,7 @@ type Cluster struct {
 
 	stop    sync.Once
 	stopErr error
-	ending  chan struct{} // closed when Stop begins
+	ending  context.CancelFunc // called when Stop begins
 	done    chan struct{}
 	err     error // why a part ended; read after done
 }
@@ -43,13 +43,16 @@ func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	c := &Cluster{options: o, ending: make(chan struct{}), done: make(chan struct{})}
+	c := &Cluster{options: o, done: make(chan struct{})}
+	var running context.Context
+	running, c.ending = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.start(ctx, oneAtATime(step)); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		return nil, errors.Join(err, c.Stop(ctx))
 	}
-	go c.watch()
+	go c.watch(running)
+	go giveBackMemory(running)
 	return c, nil
 }
 
@@ -139,13 +142,13 @@ func (c *Cluster) Err() error {
 }
 
 // watch waits for the first part that ends although nobody asked it to.
-func (c *Cluster) watch() {
+func (c *Cluster) watch(running context.Context) {
 	var nodeDone <-chan struct{}
 	if c.node != nil {
 		nodeDone = c.node.done
 	}
 	select {
-	case <-c.ending:
+	case <-running.Done():
 		return
 	case <-c.controlPlane.Done():
 		c.err = c.controlPlane.Err()
@@ -159,15 +162,18 @@ func (c *Cluster) watch() {
 // containers go on running, unless the cluster is ephemeral: then neither does.
 func (c *Cluster) Stop(ctx context.Context) error {
 	c.stop.Do(func() {
-		close(c.ending)
-		c.stopErr = c.end(ctx)
+		c.ending()
+		c.stopErr = c.takeDown(ctx)
 	})
 	return c.stopErr
 }
 
-func (c *Cluster) end(ctx context.Context) error {
+func (c *Cluster) takeDown(ctx context.Context) error {
 	var errs []error
 	if c.node != nil {
+		if c.options.Ephemeral {
+			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
+		}
 		errs = append(errs, c.node.stop(ctx))
 	}
 	if c.runtime != nil {

@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/mount-utils"
 )
 
 // folder is a data folder that this process alone uses.
@@ -44,14 +47,17 @@ func (f *folder) acquire() error {
 	if err != nil {
 		return fmt.Errorf("the data folder cannot be written (choose another with --data-dir): %w", err)
 	}
-	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(lock) // who it is makes the message better, no more
 		return errors.Join(fmt.Errorf("the data folder %s is in use by process %s: stop that one, or choose another folder with --data-dir",
 			f.path, strings.TrimSpace(string(holder))), lock.Close())
 	}
 	if err == nil {
-		err = errors.Join(lock.Truncate(0), write(lock, strconv.Itoa(os.Getpid())+"\n"))
+		err = lock.Truncate(0)
+	}
+	if err == nil {
+		_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("lock the data folder %s: %w", f.path, err), lock.Close())
@@ -60,18 +66,30 @@ func (f *folder) acquire() error {
 	return nil
 }
 
-func write(file *os.File, s string) error {
-	_, err := file.WriteAt([]byte(s), 0)
-	return err
-}
-
 // close gives the folder back, and removes it if it is a temporary one.
 func (f *folder) close() error {
 	var err error
 	if f.ephemeral {
-		if err = os.RemoveAll(f.path); err != nil {
-			err = fmt.Errorf("remove the temporary folder: %w", err)
-		}
+		err = f.remove()
 	}
 	return errors.Join(err, f.lock.Close())
+}
+
+// remove takes down what is mounted in the folder, as the volumes of pods are, and removes it.
+func (f *folder) remove() error {
+	mounts, err := mount.New("").List()
+	if err != nil {
+		return fmt.Errorf("what is mounted in the temporary folder: %w", err)
+	}
+	for _, m := range slices.Backward(mounts) { // the innermost first
+		if strings.HasPrefix(m.Path, f.path+string(filepath.Separator)) {
+			if err := unix.Unmount(m.Path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+				return fmt.Errorf("unmount %s: %w", m.Path, err)
+			}
+		}
+	}
+	if err := os.RemoveAll(f.path); err != nil {
+		return fmt.Errorf("remove the temporary folder: %w", err)
+	}
+	return nil
 }

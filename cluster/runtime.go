@@ -3,8 +3,14 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/podling/podling/runtime/containerd"
 	"github.com/podling/podling/runtime/cri"
@@ -14,6 +20,7 @@ import (
 type containerRuntime struct {
 	cri    *cri.Runtime
 	daemon *containerd.Daemon // nil where the runtime is not ours
+	own    sets.Set[string]   // in a runtime that is not ours, the UIDs of the pods that are
 }
 
 // startRuntime starts a containerd of our own, or connects to the runtime that is named.
@@ -46,10 +53,52 @@ func startRuntime(ctx context.Context, o Options, dir string, step Step) (*conta
 	return r, nil
 }
 
+// noteOwn remembers which pods are this cluster's, while its API can still tell: a runtime that is
+// not ours may run others, which are not ours to remove.
+func (r *containerRuntime) noteOwn(ctx context.Context, admin *rest.Config) error {
+	if r.daemon != nil {
+		return nil
+	}
+	client, err := kubernetes.NewForConfig(admin)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	pods, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("which pods are to be removed: %w", err)
+	}
+	r.own = sets.New[string]()
+	for _, pod := range pods.Items {
+		r.own.Insert(string(pod.UID))
+	}
+	return nil
+}
+
+// removeOwn ends and removes this cluster's pods in a runtime that is not ours.
+func (r *containerRuntime) removeOwn(ctx context.Context) error {
+	sandboxes, err := r.cri.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("which pods are to be removed: %w", err)
+	}
+	var errs []error
+	for _, sandbox := range sandboxes {
+		if !r.own.Has(sandbox.GetMetadata().GetUid()) {
+			continue
+		}
+		if err := errors.Join(r.cri.StopPodSandbox(ctx, sandbox.Id), r.cri.RemovePodSandbox(ctx, sandbox.Id)); err != nil {
+			errs = append(errs, fmt.Errorf("remove pod %s: %w", sandbox.GetMetadata().GetName(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // stop ends it. Containers go on running, unless they are to be removed.
 func (r *containerRuntime) stop(ctx context.Context, remove bool) error {
 	var errs []error
 	if r.cri != nil {
+		if remove && r.daemon == nil {
+			errs = append(errs, r.removeOwn(ctx))
+		}
 		errs = append(errs, r.cri.Close(ctx))
 	}
 	if r.daemon == nil {
@@ -58,6 +107,5 @@ func (r *containerRuntime) stop(ctx context.Context, remove bool) error {
 	if remove {
 		errs = append(errs, r.daemon.RemoveAll(ctx))
 	}
-	errs = append(errs, r.daemon.Stop(ctx))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.daemon.Stop(ctx))...)
 }
