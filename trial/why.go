@@ -25,10 +25,18 @@ func why(pod *v1.Pod) string {
 		}
 	}
 	// From what must come first to what comes last.
-	for _, kind := range []v1.PodConditionType{v1.PodScheduled, v1.PodReadyToStartContainers, v1.PodInitialized, v1.ContainersReady, v1.PodReady} {
+	for _, kind := range []v1.PodConditionType{v1.PodScheduled, v1.PodReadyToStartContainers, v1.PodInitialized} {
 		if c := condition(pod, kind); c.Status == v1.ConditionFalse && c.Reason != "" {
 			return because(c.Reason, c.Message)
 		}
+	}
+	for _, c := range containers(pod) {
+		if w := c.State.Waiting; w != nil && w.Reason != "" {
+			return because(w.Reason, w.Message)
+		}
+	}
+	if c := condition(pod, v1.PodReady); c.Status == v1.ConditionFalse && c.Reason != "" {
+		return because(c.Reason, c.Message)
 	}
 	return "is " + string(s.Phase)
 }

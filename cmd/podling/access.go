@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ type access struct {
 func (a *access) addFlags(flags *pflag.FlagSet, kubeconfig string) {
 	flags.StringVar(&a.kubeconfig, "kubeconfig", "", kubeconfig)
 	flags.StringVar(&a.context, "context", "", "the kubeconfig's context to use")
-	flags.StringVarP(&a.namespace, "namespace", "n", "", "the namespace (default: the context's)")
+	flags.StringVarP(&a.namespace, "namespace", "n", "", "the namespace of what names none (default: the context's, or default)")
 }
 
 // target is a cluster, and the namespace that its context says.
@@ -96,5 +97,16 @@ func ownKubeconfig() (string, error) {
 
 // defaultKubeconfig is where `podling up` writes the kubeconfig if nothing else is said.
 func defaultKubeconfig() (string, error) {
-	return "/var/lib/podling/kubeconfig", nil
+	if os.Geteuid() == 0 {
+		return "/var/lib/podling/kubeconfig", nil
+	}
+	data := os.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(data) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("podling's kubeconfig (name one with --kubeconfig): %w", err)
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "podling", "kubeconfig"), nil
 }
