@@ -29,8 +29,8 @@ type Observed struct {
 	Reported *v1.PodStatus // the last status that the node reported; nil before the first
 	Pass     []Action      // what is being carried out right now
 
-	Rejected *Rejection      // the node did not take the pod
-	Started  map[string]bool // containers that this node saw come up, by ID
+	Rejected *Rejection // the node did not take the pod
+	Started  string     // ID of the container that came up last, with this node looking on
 
 	Gone    bool      // the pod is no longer in the API
 	Evict   *Eviction // the node wants the pod to end

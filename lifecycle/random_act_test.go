@@ -85,11 +85,7 @@ func (l *life) start(a Action, ok bool) {
 		l.seen.Failures[c.Name] = &Failure{Reason: RunContainerError, Image: c.Image, At: l.now, Attempts: 1, Exited: r.ID}
 	} else {
 		delete(l.seen.Failures, c.Name)
-		l.seen.Started = maps.Clone(l.seen.Started)
-		if l.seen.Started == nil {
-			l.seen.Started = map[string]bool{}
-		}
-		l.seen.Started[r.ID] = true
+		l.seen.Started = r.ID
 	}
 	l.seen.Containers = append([]Container{r}, l.seen.Containers...)
 }

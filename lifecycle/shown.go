@@ -6,9 +6,10 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
-// asShown are the containers as the next status may show them: one that came up
-// and ended before anybody was told that it runs still runs in it. So a watch
-// sees every container run, however short its life.
+// asShown are the containers as the next status may show them: the one that came
+// up last still runs in it, even if it ended before anybody was told. So a watch
+// sees a container run, however short its life. (One that ended while others
+// were still being started is shown as ended, by upstream too.)
 func asShown(pod *v1.Pod, old *v1.PodStatus, seen *Observed) []Container {
 	if pod.DeletionTimestamp != nil || seen.Gone || seen.Killed || seen.Evict != nil {
 		return seen.Containers
@@ -16,7 +17,7 @@ func asShown(pod *v1.Pod, old *v1.PodStatus, seen *Observed) []Container {
 	out := seen.Containers
 	for i := range out {
 		c := &out[i]
-		if c.State != Exited || !seen.Started[c.ID] || seen.newest(c.Name).ID != c.ID || known(old, c) {
+		if c.State != Exited || seen.Started != c.ID || seen.newest(c.Name).ID != c.ID || known(old, c) {
 			continue
 		}
 		if &out[0] == &seen.Containers[0] {

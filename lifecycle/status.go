@@ -58,7 +58,7 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	}
 
 	if seen.Cleaned {
-		settle(pod, &s) // the conditions stay as the containers' own states made them
+		settle(pod, seen, &s) // the conditions stay as the containers' own states made them
 	}
 
 	over = terminal(s.Phase)
@@ -113,9 +113,9 @@ func addresses(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 
 // settle is the last word on a pod: what never ran, or was lost, counts as
 // failed (upstream: TerminatePod in pkg/kubelet/status/status_manager.go).
-func settle(pod *v1.Pod, s *v1.PodStatus) {
+func settle(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 	const message = "The container could not be located when the pod was terminated"
-	if wasInitialized(pod, s) {
+	if wasInitialized(pod, seen, s) {
 		for i := range s.ContainerStatuses {
 			if c := &s.ContainerStatuses[i]; c.State.Terminated == nil {
 				c.State = v1.ContainerState{Terminated: lost(message)}
@@ -139,8 +139,9 @@ func settle(pod *v1.Pod, s *v1.PodStatus) {
 	}
 }
 
-// wasInitialized: the regular containers were due to run.
-func wasInitialized(pod *v1.Pod, s *v1.PodStatus) bool {
+// wasInitialized: the regular containers were due to run, and not only because
+// the node ended the init containers.
+func wasInitialized(pod *v1.Pod, seen *Observed, s *v1.PodStatus) bool {
 	n := len(pod.Spec.InitContainers)
 	if n == 0 {
 		return true
@@ -158,7 +159,7 @@ func wasInitialized(pod *v1.Pod, s *v1.PodStatus) bool {
 		return last.State.Running != nil && last.Started != nil && *last.Started
 	}
 	e := ending(last)
-	return e != nil && e.ExitCode == 0
+	return e != nil && e.ExitCode == 0 && !seen.Stopped[last.ContainerID]
 }
 
 // regularActive: a regular container was started in the sandbox that is up now.

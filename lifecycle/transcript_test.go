@@ -174,10 +174,7 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 		c = &s.seen.Containers[0]
 		if state == Running {
 			delete(s.seen.Failures, name)
-			if s.seen.Started == nil {
-				s.seen.Started = map[string]bool{}
-			}
-			s.seen.Started[fresh.ID] = true
+			s.seen.Started = fresh.ID
 		}
 	}
 	c.State = state

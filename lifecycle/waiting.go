@@ -41,7 +41,7 @@ func (st *starts) leave(c *v1.Container, b Backoff) {
 // has been reported.
 func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus, p *Plan, st *starts) {
 	newest := seen.newest(c.Name)
-	if !shouldStart(pod, c, newest) || (k == ephemeral && newest != nil) {
+	if seen.Cleaned || !shouldStart(pod, c, newest) || (k == ephemeral && newest != nil) {
 		return
 	}
 	fail := seen.Failures[c.Name]

@@ -37,6 +37,7 @@ func (p *pass) stopPod(ctx, patience context.Context, a lifecycle.Action) bool {
 		if c.State != lifecycle.Running && c.State != lifecycle.Unknown {
 			continue
 		}
+		p.Tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
 		all.Add(1)
 		go func() {
 			defer all.Done()
@@ -132,7 +133,9 @@ func (p *pass) preStop(patience context.Context, spec *v1.Container, c lifecycle
 	began := p.node.Clock.Now()
 	ctx, cancel := context.WithTimeout(patience, time.Duration(grace)*time.Second)
 	defer cancel()
-	if err := hook.Run(ctx, p.node.Runtime, p.pod, spec, bare(c.ID), p.podIP(), spec.Lifecycle.PreStop); err != nil && ctx.Err() == nil {
+	err := hook.Run(ctx, p.node.Runtime, p.pod, spec, bare(c.ID), p.podIP(), spec.Lifecycle.PreStop)
+	cut := ctx.Err() != nil && spec.Lifecycle.PreStop.Exec == nil // only a command ends with its container
+	if err != nil && !cut && patience.Err() == nil {
 		// The hook's output may hold secrets; it is kept out of the Event.
 		p.event(v1.EventTypeWarning, "FailedPreStopHook", c.Name, "PreStopHook failed")
 		p.log().V(1).Info("PreStop hook failed", "container", c.Name, "err", err)

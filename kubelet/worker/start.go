@@ -109,7 +109,7 @@ func (s *starting) succeeded(ctx context.Context) {
 	}
 	s.tell(func(o *lifecycle.Observed) {
 		o.Failures, o.Pulls = without(o.Failures, s.c.Name), without(o.Pulls, s.c.Image)
-		o.Started = with(o.Started, s.node.RuntimeName+"://"+s.id, true)
+		o.Started = s.node.RuntimeName + "://" + s.id
 	})
 	s.prune(ctx)
 }
@@ -177,7 +177,7 @@ func (s *starting) prune(ctx context.Context) {
 		}
 		s.tell(func(o *lifecycle.Observed) {
 			o.Containers = slices.DeleteFunc(slices.Clone(o.Containers), func(c lifecycle.Container) bool { return c.ID == id })
-			o.Probes, o.Stopped, o.Started = without(o.Probes, id), without(o.Stopped, id), without(o.Started, id)
+			o.Probes, o.Stopped = without(o.Probes, id), without(o.Stopped, id)
 		})
 	}
 }
