@@ -16,8 +16,11 @@ import (
 	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 )
 
 // Options say what is created.
@@ -71,11 +74,11 @@ func Measure(ctx context.Context, config *rest.Config, o Options) (_ Result, err
 	group, ctx := errgroup.WithContext(ctx)
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	watch, err := client.CoreV1().Pods(namespace).Watch(watching, metav1.ListOptions{})
+	shown, err := follow(watching, client, namespace)
 	if err != nil {
 		return Result{}, fmt.Errorf("watch of pods: %w", err)
 	}
-	group.Go(func() error { return r.timeline.follow(watching, watch) })
+	group.Go(func() error { return r.timeline.follow(watching, shown) })
 	group.Go(func() error {
 		defer stop()
 		if err := r.create(ctx); err != nil {
@@ -87,6 +90,19 @@ func Measure(ctx context.Context, config *rest.Config, o Options) (_ Result, err
 		return Result{}, fmt.Errorf("%w (%s)", err, r.timeline)
 	}
 	return r.result, nil
+}
+
+// follow watches a namespace's pods. A watch that the API server ends, as it may under
+// load, goes on where it ended.
+func follow(ctx context.Context, client kubernetes.Interface, namespace string) (watch.Interface, error) {
+	pods := client.CoreV1().Pods(namespace)
+	list, err := pods.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return watchtools.NewRetryWatcherWithContext(ctx, list.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return pods.Watch(ctx, o) },
+	})
 }
 
 // A run is one measurement under way.
@@ -167,13 +183,13 @@ func (r *run) pod(i int) *v1.Pod {
 // awaitAccount waits for the namespace's default service account, without which no
 // pod is admitted.
 func awaitAccount(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	watch, err := client.CoreV1().ServiceAccounts(namespace).Watch(ctx, metav1.ListOptions{})
+	accounts, err := client.CoreV1().ServiceAccounts(namespace).Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("watch of service accounts: %w", err)
 	}
-	defer watch.Stop()
+	defer accounts.Stop()
 	select {
-	case _, ok := <-watch.ResultChan(): // a new namespace gets no other
+	case _, ok := <-accounts.ResultChan(): // a new namespace gets no other
 		if !ok {
 			return errors.New("the API server ended the watch of service accounts")
 		}
