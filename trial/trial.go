@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type trial struct {
 
 	events chan trace.Event
 	failed chan error // of a Tracer
+	blind  bool       // an event could not be shown
 
 	mu    sync.Mutex // for what the applying goroutine writes
 	start time.Time  // when the first object was made
@@ -146,6 +148,9 @@ func (t *trial) try(ctx context.Context) error {
 				return err
 			}
 			all = true
+			if !slices.ContainsFunc(t.roots, func(r *root) bool { return r.wanted > 0 }) {
+				t.Note("nothing here makes pods that could be waited for")
+			}
 		case e := <-t.events:
 			r, err := t.see(ctx, e)
 			if err == nil && r != nil {
@@ -198,6 +203,7 @@ func (t *trial) see(ctx context.Context, e trace.Event) (*root, error) {
 	return r, t.show(e)
 }
 
+// show shows an event. Where that fails once, nobody looks any more.
 func (t *trial) show(e trace.Event) error {
 	t.mu.Lock()
 	start := t.start
@@ -207,7 +213,12 @@ func (t *trial) show(e trace.Event) error {
 	if start.IsZero() {
 		e.Since = 0
 	}
-	return t.Show(e)
+	if t.blind {
+		return nil
+	}
+	err := t.Show(e)
+	t.blind = err != nil
+	return err
 }
 
 // missing says what is yet to reach the goal, in one line; "" if nothing is.

@@ -74,7 +74,7 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
 	if err := t.client.CoreV1().RESTClient().Get().AbsPath("/version").Do(ctx).Error(); err != nil {
-		return nil, fmt.Errorf("the cluster at %s (%s) does not answer: %w", config.Host, from, err)
+		return nil, fmt.Errorf("the cluster at %s (%s) does not answer: start it, or name another with --kubeconfig: %w", config.Host, from, err)
 	}
 	return t, nil
 }

@@ -20,8 +20,10 @@ import (
 // with podling's kubeconfig. Flags, output and exit codes are kubectl's.
 func newKubectlCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                "kubectl ...",
-		Short:              "kubectl, for podling's cluster",
+		Use:   "kubectl ...",
+		Short: "kubectl, for podling's cluster",
+		Long: `kubectl itself, for the cluster that podling up brought up: its kubeconfig is used unless --kubeconfig
+names another. $KUBECONFIG is not looked at. podling kubectl --help lists kubectl's commands.`,
 		DisableFlagParsing: true,
 		RunE:               func(_ *cobra.Command, args []string) error { return kubectl(args) },
 		ValidArgsFunction: func(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
