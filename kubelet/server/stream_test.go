@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
@@ -119,10 +118,18 @@ func TestPortForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	direct := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, location)
-	for how, dialer := range map[string]httpstream.Dialer{"SPDY": direct, "WebSocket": tunnel} {
+	addresses, ports := []string{"127.0.0.1"}, []string{":8080"}
+	for how, forward := range map[string]func(stop, ready chan struct{}) (*portforward.PortForwarder, error){
+		"SPDY": func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
+			return portforward.NewOnAddresses(direct, addresses, ports, stop, ready, io.Discard, io.Discard)
+		},
+		"WebSocket": func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
+			return portforward.NewOnAddresses(tunnel, addresses, ports, stop, ready, io.Discard, io.Discard)
+		},
+	} {
 		t.Run(how, func(t *testing.T) {
 			stop, ready := make(chan struct{}), make(chan struct{})
-			forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{":8080"}, stop, ready, io.Discard, io.Discard)
+			forwarder, err := forward(stop, ready)
 			if err != nil {
 				t.Fatal(err)
 			}
