@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -154,7 +155,7 @@ const MinimumGrace = 2
 // backoffEvents are the Events of the back-offs that begin with this status.
 func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
 	var out []Event
-	begin := func(was, is []v1.ContainerStatus, images []v1.Container) {
+	begin := func(was, is []v1.ContainerStatus) {
 		for i := range is {
 			c := &is[i]
 			if c.State.Waiting == nil {
@@ -168,23 +169,14 @@ func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
 				out = append(out, Event{Type: v1.EventTypeWarning, Reason: "BackOff", Container: c.Name,
 					Message: fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, describe(pod))})
 			case ImagePullBackOff:
-				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: c.Name,
-					Message: fmt.Sprintf("Back-off pulling image %q", imageOf(images, c.Name))},
+				what, _, _ := strings.Cut(c.State.Waiting.Message, ": ") // without what went wrong the last time
+				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: c.Name, Message: what},
 					Event{Type: v1.EventTypeWarning, Reason: "Failed", Container: c.Name, Message: "Error: " + ImagePullBackOff})
 			}
 		}
 	}
-	begin(old.InitContainerStatuses, s.InitContainerStatuses, pod.Spec.InitContainers)
-	begin(old.ContainerStatuses, s.ContainerStatuses, pod.Spec.Containers)
-	begin(old.EphemeralContainerStatuses, s.EphemeralContainerStatuses, ephemeralSpecs(pod))
+	begin(old.InitContainerStatuses, s.InitContainerStatuses)
+	begin(old.ContainerStatuses, s.ContainerStatuses)
+	begin(old.EphemeralContainerStatuses, s.EphemeralContainerStatuses)
 	return out
-}
-
-func imageOf(specs []v1.Container, name string) string {
-	for i := range specs {
-		if specs[i].Name == name {
-			return specs[i].Image
-		}
-	}
-	return ""
 }

@@ -28,6 +28,6 @@
 // makes several changes of one moment one write, and why the states that a
 // watch sees are upstream's, one by one.
 //
-// Starting a single container (is the image there, may it be pulled, create,
-// start, hook) is a small machine of its own, NextStep.
+// Starting a single container is two small machines of their own: ImageStep (is
+// the image there, may it be pulled) and NextStep (create, start, hook).
 package lifecycle

@@ -94,7 +94,8 @@ type Volumes struct {
 type Failure struct {
 	Reason   string // the API's reason, such as ErrImagePull
 	Message  string
-	Image    string // the image that was to be used, for a container
+	Image    string // the container's image as the spec named it
+	Pull     string // the image whose pull failed: the container's, or one of its image volumes'
 	Attempts int    // in a row
 	At       time.Time
 	Reported bool   // a status that shows it has been reported

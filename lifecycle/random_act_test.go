@@ -72,6 +72,7 @@ func (l *life) start(a Action, ok bool) {
 	if lost || !ok && l.lot.IntN(2) == 0 { // before there is a container
 		f := &Failure{Reason: chance(l.lot, ErrImagePull, CreateContainerError), Image: c.Image, At: l.now, Attempts: 1}
 		if f.Reason == ErrImagePull {
+			f.Pull = c.Image
 			l.seen.Pulls = map[string]ImagePull{c.Image: {Reason: ErrImagePull, Backoff: l.seen.Pulls[c.Image].Backoff.Next(c.Image, l.now, l.now)}}
 		}
 		l.seen.Failures[c.Name] = f

@@ -25,16 +25,21 @@ const (
 	PostStartHookError         = "PostStartHookError"
 )
 
-// Start is what is known in the course of starting one container. Each of the
+// Image is what is known in the course of getting an image there. Each of the
 // results is nil until its step was done.
-type Start struct {
+type Image struct {
 	InvalidName string  // why the image's name cannot be read; "" if it can
 	Local       *Result // is the image there: ID is its reference, "" if it is not
 	Pull        *Pull
-	Config      *Result // the container's configuration
-	Create      *Result // ID is the container's
-	Run         *Result
-	PostStart   *Result
+}
+
+// Start is what is known in the course of starting one container, once its
+// images are there.
+type Start struct {
+	Config    *Result // the container's configuration
+	Create    *Result // ID is the container's
+	Run       *Result
+	PostStart *Result
 }
 
 // Result is what came of a step.
@@ -55,10 +60,12 @@ type Pull struct {
 // StepVerb is what is to be done next to start a container.
 type StepVerb string
 
-// The steps, in their order; a start ends with one of the last two.
+// The steps, in their order; getting an image ends with ImageReady or
+// StartFailed, a start with one of the last two.
 const (
 	InspectImage    StepVerb = "inspect image"
 	PullImage       StepVerb = "pull image"
+	ImageReady      StepVerb = "image is there"
 	Configure       StepVerb = "configure container"
 	CreateContainer StepVerb = "create container"
 	RunContainer    StepVerb = "run container"
@@ -67,7 +74,7 @@ const (
 	StartDone       StepVerb = "done"
 )
 
-// Step is the answer of NextStep.
+// Step is the answer of ImageStep and NextStep.
 type Step struct {
 	Verb            StepVerb
 	Reason, Message string  // of a start that failed
@@ -79,7 +86,7 @@ type Step struct {
 // NextStep says what is to be done next to start the container, given what is
 // known (upstream: startContainer in
 // pkg/kubelet/kuberuntime/kuberuntime_container.go).
-func NextStep(c *v1.Container, s Start, pulls map[string]ImagePull, now time.Time) Step {
+func NextStep(c *v1.Container, s Start) Step {
 	switch {
 	case s.PostStart != nil:
 		if s.PostStart.Err != "" {
@@ -110,12 +117,12 @@ func NextStep(c *v1.Container, s Start, pulls map[string]ImagePull, now time.Tim
 		}
 		return Step{Verb: CreateContainer}
 	}
-	return imageStep(c, s, pulls, now)
+	return Step{Verb: Configure}
 }
 
-// imageStep gets the image there (upstream: EnsureImageExists in
-// pkg/kubelet/images/image_manager.go).
-func imageStep(c *v1.Container, s Start, pulls map[string]ImagePull, now time.Time) Step {
+// ImageStep says what is to be done next to get the container's image there
+// (upstream: EnsureImageExists in pkg/kubelet/images/image_manager.go).
+func ImageStep(c *v1.Container, s Image, pulls map[string]ImagePull, now time.Time) Step {
 	switch {
 	case s.InvalidName != "":
 		message := fmt.Sprintf("Failed to apply default image tag %q: couldn't parse image name %q: %s", c.Image, c.Image, s.InvalidName)
@@ -129,7 +136,7 @@ func imageStep(c *v1.Container, s Start, pulls map[string]ImagePull, now time.Ti
 		message := fmt.Sprintf("Failed to inspect image %q: %s", c.Image, s.Local.Err)
 		return failure(c, ImageInspectError, message, Event{Type: v1.EventTypeWarning, Reason: "InspectFailed", Message: message})
 	case s.Local.ID != "":
-		return Step{Verb: Configure, Events: events(c, v1.EventTypeNormal, "Pulled",
+		return Step{Verb: ImageReady, Events: events(c, v1.EventTypeNormal, "Pulled",
 			fmt.Sprintf("Container image %q already present on machine and can be accessed by the pod", c.Image))}
 	case c.ImagePullPolicy == v1.PullNever:
 		message := fmt.Sprintf("Container image %q is not present with pull policy of Never", c.Image)
@@ -147,7 +154,7 @@ func imageStep(c *v1.Container, s Start, pulls map[string]ImagePull, now time.Ti
 
 func afterPull(c *v1.Container, p *Pull) Step {
 	if p.Err == "" {
-		return Step{Verb: Configure, Events: events(c, v1.EventTypeNormal, "Pulled", fmt.Sprintf(
+		return Step{Verb: ImageReady, Events: events(c, v1.EventTypeNormal, "Pulled", fmt.Sprintf(
 			"Successfully pulled image %q in %v (%v including waiting). Image size: %v bytes.",
 			c.Image, p.Took.Truncate(time.Millisecond), p.Waited.Truncate(time.Millisecond), p.Size))}
 	}

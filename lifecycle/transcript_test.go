@@ -119,6 +119,7 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 			f.Exited = s.seen.newest(args[0]).ID
 		}
 		if slices.Contains(args, "pull") {
+			f.Pull = f.Image
 			was := s.seen.Pulls[f.Image].Backoff
 			s.seen.Pulls = map[string]ImagePull{f.Image: {Reason: f.Reason, Message: f.Message, Backoff: was.Next(f.Image, s.now, s.now)}}
 		}

@@ -68,9 +68,9 @@ func failed(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, fai
 		st.hold(p, c.Name, st.now, "the failure is reported first")
 		return
 	}
-	if pull, ok := seen.Pulls[c.Image]; ok && (fail.Reason == pull.Reason || fail.Reason == ImagePullBackOff) {
-		if end, in := pull.Backoff.Until(c.Image, pull.Backoff.Updated, st.now); in {
-			wait(s, ImagePullBackOff, fmt.Sprintf("Back-off pulling image %q: %s: %s", c.Image, pull.Reason, pull.Message))
+	if pull, ok := seen.Pulls[fail.Pull]; ok {
+		if end, in := pull.Backoff.Until(fail.Pull, pull.Backoff.Updated, st.now); in {
+			wait(s, ImagePullBackOff, fmt.Sprintf("Back-off pulling image %q: %s: %s", fail.Pull, pull.Reason, pull.Message))
 			st.hold(p, c.Name, end, "image pull back-off of container "+c.Name)
 			return
 		}

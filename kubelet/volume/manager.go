@@ -112,7 +112,8 @@ func ReadOnly(pod *v1.Pod, name string) bool {
 
 // setUpAll sets up each volume that is not ready, and with again also those
 // whose contents may have changed. A ready volume that cannot be brought up to
-// date keeps its contents, and the pod goes on with them.
+// date keeps its contents, and the pod goes on with them. Image volumes are the
+// runtime's to mount (KEP-4639).
 func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, reader *reference.Reader, again bool) error {
 	used, devices, _ := volumeutil.GetPodVolumeNames(pod, false)
 	h := &host{ctx: ctx, m: m, reader: reader}
@@ -125,7 +126,7 @@ func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, read
 	for i := range pod.Spec.Volumes {
 		v := &pod.Spec.Volumes[i]
 		_, ready := p.paths[v.Name]
-		if !used.Has(v.Name) && !devices.Has(v.Name) || ready && !(again && changes(v)) {
+		if v.Image != nil || !used.Has(v.Name) && !devices.Has(v.Name) || ready && !(again && changes(v)) {
 			continue
 		}
 		wait.Go(func() {

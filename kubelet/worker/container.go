@@ -17,12 +17,12 @@ import (
 	"github.com/podling/podling/lifecycle"
 )
 
-func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container, ref string, restarts int32, podIPs []string, volumes map[string]string) (*runtimeapi.ContainerConfig, error) {
+func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container, ref string, restarts int32, podIPs []string, volumes map[string]string, images map[string]*runtimeapi.ImageSpec) (*runtimeapi.ContainerConfig, error) {
 	env, err := n.Environment.Make(ctx, pod, c, podIPs, n.HostIPs, n.Name, volumes)
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := n.mounts(pod, c, restarts, podIPs, volumes, env)
+	mounts, err := n.mounts(pod, c, restarts, podIPs, volumes, images, env)
 	if err != nil {
 		return nil, err
 	}
@@ -66,10 +66,14 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 
 // mounts are the container's volumes, its hosts file and its message file
 // (upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in kuberuntime).
-func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []string, volumes map[string]string, env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
+func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []string, volumes map[string]string, images map[string]*runtimeapi.ImageSpec, env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
 	var out []*runtimeapi.Mount
 	hosts := len(podIPs) > 0 || pod.Spec.HostNetwork
 	for i, m := range c.VolumeMounts {
+		if img := images[m.Name]; img != nil {
+			out = append(out, &runtimeapi.Mount{ContainerPath: m.MountPath, Readonly: true, Image: img, ImageSubPath: m.SubPath})
+			continue
+		}
 		path, ok := volumes[m.Name]
 		if !ok {
 			return nil, fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)

@@ -9,7 +9,6 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/podling/podling/kubelet/hook"
-	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -18,39 +17,37 @@ type starting struct {
 	*pass
 	c      *v1.Container
 	action lifecycle.Action
-	image  string // the completed name
-	ref    string // the runtime's reference
 	id     string
+	ref    string                           // of its image
+	images map[string]*runtimeapi.ImageSpec // of its image volumes, by the volume's name
 	config *runtimeapi.ContainerConfig
 	at     lifecycle.Start
 }
 
-// start brings a container up, step by step as lifecycle.NextStep says.
+// start brings a container up: its images, as lifecycle.ImageStep says, then the
+// container, as lifecycle.NextStep does.
 func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	spec := specOf(p.pod, a.Container)
 	if spec == nil {
 		return false // the plan was made from this very pod: there is no such container in it
 	}
 	s := &starting{pass: p, c: spec, action: a}
-	name, err := image.Name(spec.Image)
-	if err != nil {
-		s.at.InvalidName = err.Error()
-	}
-	s.image = name
 	if a.Backoff != nil {
 		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })
 	}
+	var ok bool
+	if s.ref, ok = s.image(ctx, patience, spec); !ok || !s.imageVolumes(ctx, patience) {
+		return false
+	}
 	for {
-		step := lifecycle.NextStep(spec, s.at, p.seen.Pulls, p.node.Clock.Now())
-		for _, e := range step.Events {
-			p.node.Event(p.pod, e)
-		}
+		step := lifecycle.NextStep(spec, s.at)
+		s.say(step)
 		switch step.Verb {
 		case lifecycle.StartDone:
 			s.succeeded(ctx)
 			return true
 		case lifecycle.StartFailed:
-			s.failed(ctx, patience, step)
+			s.failed(ctx, patience, step, "")
 			return false
 		}
 		if !s.do(ctx, patience, step.Verb) {
@@ -62,13 +59,6 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 // do carries one step out; false if there is no patience left for it.
 func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bool {
 	switch verb {
-	case lifecycle.InspectImage:
-		ref, err := s.node.Images.Find(ctx, s.image)
-		s.at.Local, s.ref = result(ref, err, false), ref
-	case lifecycle.PullImage:
-		s.at.Pull = s.node.Images.Pull(patience, s.image, s.node.PullSecrets(patience, s.pod, s.image), s.sandbox)
-		s.ref = s.at.Pull.ID
-		return s.at.Pull.Err == "" || patience.Err() == nil
 	case lifecycle.Configure:
 		var err error
 		s.config, err = s.containerConfig(patience, s.ref, s.action.Restarts)
@@ -115,13 +105,17 @@ func (s *starting) succeeded(ctx context.Context) {
 }
 
 // failed takes down what came of a start that did not work.
-func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step) {
+// pulled is the image whose pull failed, or was held back.
+func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pulled string) {
 	was := s.seen.Failures[s.c.Name]
 	if was != nil && was.Reason != step.Reason {
 		was = nil
 	}
 	f := s.fail(was, step.Reason, step.Message)
 	f.Image = s.c.Image
+	if step.PullFailed || step.Reason == lifecycle.ImagePullBackOff {
+		f.Pull = pulled
+	}
 	if step.Kill {
 		for _, c := range s.running() {
 			s.tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
@@ -139,8 +133,8 @@ func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step) {
 	}
 	if step.PullFailed {
 		pull := lifecycle.ImagePull{Reason: step.Reason, Message: step.Message}
-		pull.Backoff = s.seen.Pulls[s.c.Image].Backoff.Next(s.c.Image, f.At, f.At)
-		s.tell(func(o *lifecycle.Observed) { o.Pulls = with(o.Pulls, s.c.Image, pull) })
+		pull.Backoff = s.seen.Pulls[pulled].Backoff.Next(pulled, f.At, f.At)
+		s.tell(func(o *lifecycle.Observed) { o.Pulls = with(o.Pulls, pulled, pull) })
 	}
 	s.tell(func(o *lifecycle.Observed) { o.Failures = with(o.Failures, s.c.Name, f) })
 }
@@ -199,7 +193,7 @@ func (s *starting) containerConfig(ctx context.Context, ref string, restarts int
 		}
 		s.pass.sandbox = config
 	}
-	return s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted)
+	return s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted, s.images)
 }
 
 func (p *pass) podIPs() []string {
