@@ -8,6 +8,7 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
 
+	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -18,16 +19,37 @@ func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
 	if node == nil {
 		return nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration
 	}
-	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable}
-	for uid, w := range d.workers {
-		if other := w.Newest(); !d.rejected[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
-			room.Pods = append(room.Pods, other)
-		}
-	}
+	room := d.room(node, pod)
 	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
 	room.AffinityMatches = matches && err == nil
 	onlyNoExecute := func(t *v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute }
 	_, untolerated := corev1.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, onlyNoExecute, false)
 	room.Tolerated = !untolerated
 	return lifecycle.Admit(pod, room)
+}
+
+// room is what the node has, and who has taken of it already, pod left out.
+func (d *desk) room(node *v1.Node, pod *v1.Pod) lifecycle.Room {
+	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable}
+	for uid, w := range d.workers {
+		if other := w.Newest(); uid != pod.UID && !d.rejected[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
+			room.Pods = append(room.Pods, other)
+		}
+	}
+	return room
+}
+
+// resize finds out whether there is room for what the pod asks for by now, and
+// tells its worker. Called with d.mu held.
+func (d *desk) resize(w *worker.Worker, pod *v1.Pod) {
+	node := d.object()
+	if node == nil {
+		return
+	}
+	no := lifecycle.Resize(pod, d.room(node, pod))
+	delete(d.waiting, pod.UID)
+	if no != nil {
+		d.waiting[pod.UID] = true
+	}
+	w.Tell(func(o *lifecycle.Observed) { o.Resize = no })
 }

@@ -28,12 +28,13 @@ type desk struct {
 	workers  map[types.UID]*worker.Worker
 	over     map[types.UID]bool    // worked off, but the API still lists them
 	rejected map[types.UID]bool    // not taken
+	waiting  map[types.UID]bool    // for room to be resized
 	early    map[types.UID]*v1.Pod // arrived before the desk opened
 	down     string                // why the network is not ready
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, waiting: map[types.UID]bool{}}
 }
 
 // open begins the work, with the pods that have arrived by now. Each worker's
@@ -71,6 +72,9 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 			w.Gone()
 		}
 	case w != nil:
+		if pod.Generation != w.Newest().Generation {
+			d.resize(w, pod)
+		}
 		w.Update(pod)
 	case !d.over[pod.UID]:
 		d.hire(pod, false, false) // bound after the node came up: there is nothing of it yet
@@ -119,6 +123,10 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		defer d.mu.Unlock()
 		delete(d.workers, pod.UID)
 		delete(d.rejected, pod.UID)
+		delete(d.waiting, pod.UID)
+		for uid := range d.waiting { // there is room now, perhaps enough
+			d.resize(d.workers[uid], d.workers[uid].Newest())
+		}
 		d.over[pod.UID] = !gone
 		d.shared.Reporter.Forget(pod.UID)
 	}()

@@ -38,6 +38,7 @@ func conditions(pod *v1.Pod, old *v1.PodStatus, s *v1.PodStatus, seen *Observed,
 			out = append(out, c)
 		}
 	}
+	out = append(out, resizeConditions(pod, seen)...)
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
 	ready := containersReady(pod, all, s.Phase)
 	out = append(out,

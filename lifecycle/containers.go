@@ -64,7 +64,7 @@ func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.Container
 			continue
 		}
 		if found++; found == 1 {
-			s = running(c, r, was)
+			s = running(seen, c, r, was)
 			continue
 		}
 		if r.State == Exited {
@@ -82,13 +82,16 @@ func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.Container
 }
 
 // running is the status of a container that the runtime has.
-func running(c *v1.Container, r *Container, was *v1.ContainerStatus) v1.ContainerStatus {
+func running(seen *Observed, c *v1.Container, r *Container, was *v1.ContainerStatus) v1.ContainerStatus {
 	s := v1.ContainerStatus{
 		Name: r.Name, RestartCount: r.RestartCount, Image: r.Image, ImageID: r.ImageID, ContainerID: r.ID, User: r.User,
 		Resources: r.Resources, AllocatedResources: c.Resources.Requests,
 	}
 	if s.Resources == nil || r.State != Running {
 		s.Resources = &c.Resources // the spec's own: nobody changes a status in place
+	}
+	if seen.Resize != nil && was != nil { // what it was given stands until there is room for more
+		s.AllocatedResources = was.AllocatedResources
 	}
 	if was != nil {
 		// A count that was shown never falls, whatever became of the containers it counts.

@@ -46,6 +46,7 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 		p.Actions = []Action{{Verb: KillPod, Grace: grace, Cause: cause}}
 	default:
 		p.Events = append(p.Events, backoffEvents(pod, old, &p.Status)...)
+		p.Events = append(p.Events, resizeEvents(pod, old, &p.Status, &seen)...)
 		sync(pod, old, &seen, &p, &st)
 		return p
 	}

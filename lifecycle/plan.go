@@ -26,14 +26,15 @@ type Verb string
 
 // The verbs, in the order in which a pod meets them.
 const (
-	MountVolumes   Verb = "mount volumes"
-	CreateSandbox  Verb = "create sandbox"
-	StartContainer Verb = "start container"
-	KillContainer  Verb = "kill container"
-	StopPod        Verb = "stop pod"   // every container, then the sandboxes; the pod may go on in a new one
-	KillPod        Verb = "kill pod"   // the same, for good
-	CleanUp        Verb = "clean up"   // volumes, folders, cgroups
-	DeletePod      Verb = "delete pod" // from the API, with grace period 0
+	MountVolumes    Verb = "mount volumes"
+	CreateSandbox   Verb = "create sandbox"
+	StartContainer  Verb = "start container"
+	ResizeContainer Verb = "resize container"
+	KillContainer   Verb = "kill container"
+	StopPod         Verb = "stop pod"   // every container, then the sandboxes; the pod may go on in a new one
+	KillPod         Verb = "kill pod"   // the same, for good
+	CleanUp         Verb = "clean up"   // volumes, folders, cgroups
+	DeletePod       Verb = "delete pod" // from the API, with grace period 0
 )
 
 // Action is one thing to do.

@@ -15,6 +15,7 @@ type todo struct {
 	attempt     uint32
 	killPod     bool
 	kill        []Action
+	resize      []Action
 	ephemeral   []*v1.Container
 	initial     []*v1.Container
 	regular     []*v1.Container
@@ -53,6 +54,9 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 		message, restart := unwanted(pod, c, newest, seen)
 		if message == "" {
 			keep++
+			if len(resizes(seen, c, newest)) > 0 {
+				t.resize = append(t.resize, Action{Verb: ResizeContainer, Container: c.Name, ID: newest.ID, Cause: "its resources in the spec have changed"})
+			}
 			continue
 		}
 		if restart {
@@ -109,6 +113,8 @@ func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (messa
 		return fmt.Sprintf("Container %s failed liveness probe", c.Name), restart
 	case c.StartupProbe != nil && probes.Started != nil && !*probes.Started:
 		return fmt.Sprintf("Container %s failed startup probe", c.Name), restart
+	case restartToResize(c, resizes(seen, c, r)):
+		return fmt.Sprintf("Container %s resize requires restart", c.Name), true
 	}
 	return "", false
 }

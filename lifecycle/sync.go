@@ -59,6 +59,7 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 	for _, c := range t.initial {
 		start(seen, p, st, c, p.Status.InitContainerStatuses, !isSidecar(c))
 	}
+	t.resizeInto(p, seen, st.now)
 	for _, c := range t.regular {
 		start(seen, p, st, c, p.Status.ContainerStatuses, false)
 	}
@@ -66,7 +67,7 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 
 // any: there is something to start or to stop.
 func (t *todo) any() bool {
-	return t.sandbox || t.killPod || len(t.kill)+len(t.ephemeral)+len(t.initial)+len(t.regular) > 0
+	return t.sandbox || t.killPod || len(t.kill)+len(t.resize)+len(t.ephemeral)+len(t.initial)+len(t.regular) > 0
 }
 
 // start adds the start of a container to the pass, unless a back-off holds it.

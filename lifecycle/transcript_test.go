@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -22,7 +23,9 @@ import (
 //	spec            the pod's spec is replaced; its generation grows
 //	delete [grace=N]  the pod is deleted; gone: it leaves the API
 //	sandbox [ready=false] [ip=A]
-//	container NAME created|running|exited [code=N] [reason=R]
+//	container NAME created|running|exited [code=N] [reason=R] [cpu=Q]
+//	resources NAME cpu=Q  the runtime gives it that
+//	noroom REASON | room  for the resize that the spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
 //	probe NAME started|ready|live true|false
 //	volumes mounted|failed
@@ -140,6 +143,12 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		if args[0] == "failed" {
 			s.seen.Volumes.Failure = &Failure{Reason: "FailedMount", Message: "no such config map", At: s.now, Attempts: 1}
 		}
+	case "resources":
+		s.give(s.seen.newest(args[0]), opt("cpu", ""))
+	case "noroom":
+		s.seen.Resize = &Rejection{args[0], "the node is full"}
+	case "room":
+		s.seen.Resize = nil
 	case "network":
 		s.seen.Network = strings.Join(args, " ")
 	case "evict":
@@ -179,11 +188,19 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 		}
 	}
 	c.State = state
+	if cpu := opt("cpu", ""); cpu != "" {
+		s.give(c, cpu)
+	}
 	if state == Exited {
 		c.FinishedAt = s.now
 		fmt.Sscan(opt("code", "0"), &c.ExitCode)
 		c.Reason = opt("reason", map[bool]string{true: "Completed", false: "Error"}[c.ExitCode == 0])
 	}
+}
+
+// give: the runtime has given the container that much CPU.
+func (s *story) give(c *Container, cpu string) {
+	c.Resources = &v1.ResourceRequirements{Requests: v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu)}}
 }
 
 func (s *story) decide() string {

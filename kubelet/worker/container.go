@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,6 +41,10 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 	if err := os.MkdirAll(filepath.Join(n.PodLogs(pod), c.Name), 0o755); err != nil {
 		return nil, fmt.Errorf("create container log directory for container %s failed: %w", c.Name, err)
 	}
+	given, err := json.Marshal(c.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("resources of container %s: %w", c.Name, err)
+	}
 	config := &runtimeapi.ContainerConfig{
 		Metadata:   &runtimeapi.ContainerMetadata{Name: c.Name, Attempt: uint32(restarts)},
 		Image:      &runtimeapi.ImageSpec{Image: ref, UserSpecifiedImage: c.Image},
@@ -50,7 +55,7 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 		Mounts:     mounts,
 		Labels: map[string]string{LabelPodName: pod.Name, LabelPodNamespace: pod.Namespace, LabelPodUID: string(pod.UID),
 			labelContainerName: c.Name},
-		Annotations: map[string]string{annotationHash: lifecycle.Hash(c), annotationRestartCount: strconv.Itoa(int(restarts)),
+		Annotations: map[string]string{annotationHash: lifecycle.Hash(c), annotationRestartCount: strconv.Itoa(int(restarts)), annotationResources: string(given),
 			annotationMessagePath: c.TerminationMessagePath, annotationMessagePolicy: string(c.TerminationMessagePolicy)},
 		LogPath:   filepath.Join(c.Name, fmt.Sprintf("%d.log", restarts)),
 		Stdin:     c.Stdin,

@@ -25,6 +25,7 @@ const (
 	labelContainerName = "io.kubernetes.container.name"
 
 	annotationHash          = "io.kubernetes.container.hash"
+	annotationResources     = "podling.dev/resources" // that the container was given when it was made
 	annotationRestartCount  = "io.kubernetes.container.restartCount"
 	annotationMessagePath   = "io.kubernetes.container.terminationMessagePath"
 	annotationMessagePolicy = "io.kubernetes.container.terminationMessagePolicy"
@@ -93,11 +94,11 @@ func user(u *runtimeapi.ContainerUser) *v1.ContainerUser {
 	return out
 }
 
-// running are the resources that the runtime enforces, put over those of the
-// spec; a value that the runtime cannot know stays the spec's (upstream:
-// toKubeContainerResources and convertContainerStatusResources).
-func running(spec *v1.Container, r *runtimeapi.LinuxContainerResources) *v1.ResourceRequirements {
-	out := spec.Resources.DeepCopy()
+// enforced are the resources that the runtime enforces, put over those that the
+// container was given; a value that the runtime cannot know stays as given
+// (upstream: toKubeContainerResources and convertContainerStatusResources).
+func enforced(given v1.ResourceRequirements, r *runtimeapi.LinuxContainerResources) *v1.ResourceRequirements {
+	out := given.DeepCopy()
 	if r == nil {
 		return out
 	}
@@ -173,9 +174,13 @@ func upsert(list []lifecycle.Container, c lifecycle.Container) []lifecycle.Conta
 	out := slices.Clone(list)
 	for i := range out {
 		if out[i].ID == c.ID {
-			if rank[c.State] >= rank[out[i].State] {
-				out[i] = c
+			if rank[c.State] < rank[out[i].State] {
+				return out
 			}
+			if out[i].Resources != nil && c.State == lifecycle.Running {
+				c.Resources = out[i].Resources // what it was given since it was made, its annotation does not tell
+			}
+			out[i] = c
 			return out
 		}
 	}

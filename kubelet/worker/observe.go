@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	v1 "k8s.io/api/core/v1"
@@ -25,8 +26,9 @@ func (w *Worker) Saw(sandbox *runtimeapi.PodSandboxStatus, containers []*runtime
 // container is the fact of one container, with its resources told in the spec's terms.
 func (n *Node) container(pod *v1.Pod, sandboxID string, s *runtimeapi.ContainerStatus) lifecycle.Container {
 	c := containerFact(n.RuntimeName, sandboxID, s)
-	if spec := specOf(pod, c.Name); spec != nil && c.State == lifecycle.Running {
-		c.Resources = running(spec, s.GetResources().GetLinux())
+	var given v1.ResourceRequirements
+	if raw := s.GetAnnotations()[annotationResources]; c.State == lifecycle.Running && raw != "" && json.Unmarshal([]byte(raw), &given) == nil {
+		c.Resources = enforced(given, s.GetResources().GetLinux())
 	}
 	return c
 }

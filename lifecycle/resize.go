@@ -1,0 +1,150 @@
+package lifecycle
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+)
+
+// In-place resize of running containers (KEP-1287): the spec says what a
+// container is to have, the runtime what it has. While they differ the pod has
+// the condition PodResizeInProgress; a resize that the node has no room for
+// waits with PodResizePending.
+
+// ResizeError is what the Event of a resize that did not work is called.
+const ResizeError = "ResizeError"
+
+// resizable are the resources that can change in a running container.
+var resizable = []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory}
+
+// resizes gives the resources in which a running container differs from what
+// its spec asks for; none while the node has no room for the change.
+func resizes(seen *Observed, c *v1.Container, r *Container) []v1.ResourceName {
+	if r.State != Running || r.Resources == nil || seen.Resize != nil {
+		return nil
+	}
+	var out []v1.ResourceName
+	for _, name := range resizable {
+		if differ(c.Resources.Requests, r.Resources.Requests, name) || differ(c.Resources.Limits, r.Resources.Limits, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func differ(want, have v1.ResourceList, name v1.ResourceName) bool {
+	w, asked := want[name]
+	h, has := have[name]
+	return asked != has || w.Cmp(h) != 0
+}
+
+// resizing: some container of the pod is being resized.
+func resizing(pod *v1.Pod, seen *Observed) bool {
+	for i := range pod.Spec.Containers {
+		if r := seen.newest(pod.Spec.Containers[i].Name); r != nil && len(resizes(seen, &pod.Spec.Containers[i], r)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// restartToResize: the container has to run anew to get what it is to have
+// (its resizePolicy).
+func restartToResize(c *v1.Container, names []v1.ResourceName) bool {
+	for _, p := range c.ResizePolicy {
+		for _, name := range names {
+			if p.ResourceName == name && p.RestartPolicy == v1.RestartContainer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// resizeConditions are there only for as long as they say something.
+func resizeConditions(pod *v1.Pod, seen *Observed) []v1.PodCondition {
+	switch {
+	case seen.Resize != nil:
+		return []v1.PodCondition{{Type: v1.PodResizePending, Status: v1.ConditionTrue, Reason: seen.Resize.Reason, Message: seen.Resize.Message}}
+	case resizing(pod, seen):
+		c := v1.PodCondition{Type: v1.PodResizeInProgress, Status: v1.ConditionTrue}
+		for _, f := range seen.Failures {
+			if f.Reason == ResizeError {
+				c.Reason, c.Message = v1.PodReasonError, f.Message
+			}
+		}
+		return []v1.PodCondition{c}
+	}
+	return nil
+}
+
+// resizeInto adds the resizes that are due to the pass.
+func (t *todo) resizeInto(p *Plan, seen *Observed, now time.Time) {
+	for _, a := range t.resize {
+		if f := seen.Failures[a.Container]; f != nil && f.Reason == ResizeError && now.Before(f.retryAt()) {
+			p.wakeAt(f.retryAt(), "resize of container "+a.Container+" is tried again")
+			continue
+		}
+		p.Actions = append(p.Actions, a)
+	}
+}
+
+// resizeEvents tell of a resize that begins, ends or waits with this status
+// (upstream: pkg/kubelet/events/resize.go).
+func resizeEvents(pod *v1.Pod, old, s *v1.PodStatus, seen *Observed) []Event {
+	before, now := Condition(old, v1.PodResizeInProgress) != nil, Condition(s, v1.PodResizeInProgress) != nil
+	waited, waits := Condition(old, v1.PodResizePending) != nil, Condition(s, v1.PodResizePending) != nil
+	say := func(kind, reason, what, trouble string) []Event {
+		return []Event{{Type: kind, Reason: reason, Message: fmt.Sprintf("%s: %s", what, resizeSummary(pod, trouble))}}
+	}
+	switch {
+	case waits && !waited:
+		return say(v1.EventTypeWarning, "Resize"+seen.Resize.Reason, "Pod resize "+seen.Resize.Reason, seen.Resize.Message)
+	case now && !before:
+		return say(v1.EventTypeNormal, "ResizeStarted", "Pod resize started", "")
+	case before && !now && !waits:
+		return say(v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed", "")
+	}
+	return nil
+}
+
+// resizeSummary is what the pod is to have, as upstream's Events tell it.
+func resizeSummary(pod *v1.Pod, trouble string) string {
+	type container struct {
+		Name      string                  `json:"name"`
+		Resources v1.ResourceRequirements `json:"resources"`
+	}
+	summary := struct {
+		InitContainers []container `json:"initContainers,omitempty"`
+		Containers     []container `json:"containers"`
+		Generation     int64       `json:"generation"`
+		Error          string      `json:"error,omitempty"`
+	}{Generation: pod.Generation, Error: trouble}
+	for _, c := range pod.Spec.InitContainers {
+		summary.InitContainers = append(summary.InitContainers, container{c.Name, c.Resources})
+	}
+	for _, c := range pod.Spec.Containers {
+		summary.Containers = append(summary.Containers, container{c.Name, c.Resources})
+	}
+	raw, err := json.Marshal(summary)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// Resize says why a resize of the pod has to wait, nil if the node has the room
+// (upstream: pkg/kubelet/allocation).
+func Resize(pod *v1.Pod, room Room) *Rejection {
+	alone := room
+	alone.Pods = nil
+	if r := fits(pod, alone); r != nil {
+		return &Rejection{v1.PodReasonInfeasible, r.Message}
+	}
+	if r := fits(pod, room); r != nil {
+		return &Rejection{v1.PodReasonDeferred, r.Message}
+	}
+	return nil
+}
