@@ -179,6 +179,9 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
 	}
+	if c.node != nil && c.options.Ephemeral {
+		errs = append(errs, c.node.node.RemoveCgroups())
+	}
 	if c.controlPlane != nil {
 		errs = append(errs, c.controlPlane.Stop(ctx))
 	}

@@ -26,6 +26,7 @@ const (
 // node is a node that runs.
 type node struct {
 	name   string
+	node   *kubelet.Kubelet
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // why it ended; read after done
@@ -59,7 +60,7 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, name, dir str
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{name: name, cancel: cancel, done: make(chan struct{})}
+	n := &node{name: name, node: k, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
 		n.err = k.Run(ctx)

@@ -211,8 +211,10 @@ func (d *desk) compare(ctx context.Context) error {
 			d.hire(pod, true, true) // nobody knows this pod: it is ended and removed
 		}
 	}
-	for _, uid := range d.shared.Volumes.Orphans(func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }) {
-		if names[uid] == nil {
+	known := func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }
+	left := append(d.shared.Volumes.Orphans(known), d.shared.Cgroups.Orphans(known)...)
+	for _, uid := range left {
+		if names[uid] == nil && d.workers[uid] == nil {
 			d.hire(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}, true, true)
 		}
 	}

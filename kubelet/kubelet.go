@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 	internalapi "k8s.io/cri-api/pkg/apis"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/kubelet/cgroup"
@@ -104,6 +105,9 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.shared.Cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
 		return nil, err
 	}
+	if missing := k.shared.Cgroups.Missing(); len(missing) > 0 {
+		klog.Background().Info("This machine limits nothing by these cgroup controllers: what pods ask of them is not enforced", "controllers", missing)
+	}
 	if k.shared.Memory, err = memory(); err != nil {
 		return nil, err
 	}
@@ -167,6 +171,10 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	k.desk.wait()
 	return cause(ctx)
 }
+
+// RemoveCgroups removes what a node that has ended leaves in the cgroup file
+// systems. To be called once its containers are gone.
+func (k *Kubelet) RemoveCgroups() error { return k.shared.Cgroups.RemoveAll() }
 
 // cause is why the node ended; nil if it was told to.
 func cause(ctx context.Context) error {

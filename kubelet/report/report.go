@@ -5,13 +5,10 @@ package report
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -40,7 +37,9 @@ type queue struct {
 	todo    []v1.PodStatus
 	remove  bool // delete the pod once all is written
 	busy    bool
-	waiting bool // the API did not take the last write: of what piles up only the newest counts
+	last    *v1.PodStatus
+	version string // the pod's resourceVersion after the last write
+	waiting bool   // the API did not take the last write: of what piles up only the newest counts
 }
 
 // New gives a reporter that writes until ctx ends.
@@ -55,7 +54,33 @@ func (r *Reporter) Status(pod *v1.Pod, status v1.PodStatus) {
 			q.todo = q.todo[:1]
 		}
 		q.todo = append(q.todo, status)
+		q.last = &status
 	})
+}
+
+// Seen compares what the API has with what was written. Where somebody else has
+// turned the pod's readiness over since (the node controller does, for a node
+// that seemed away), the last status is written once more.
+func (r *Reporter) Seen(pod *v1.Pod) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.pods[pod.UID]
+	if q == nil || q.busy || q.last == nil || older(pod.ResourceVersion, q.version) {
+		return
+	}
+	for _, t := range []v1.PodConditionType{v1.PodReady, v1.ContainersReady} {
+		ours, theirs := lifecycle.Condition(q.last, t), lifecycle.Condition(&pod.Status, t)
+		if ours != nil && theirs != nil && ours.Status != theirs.Status {
+			q.pod, q.written, q.todo = pod, &pod.Status, append(q.todo, *q.last)
+			r.begin(q)
+			return
+		}
+	}
+}
+
+// older: a is an earlier resourceVersion than b. Unequal lengths tell by themselves.
+func older(a, b string) bool {
+	return len(a) < len(b) || len(a) == len(b) && a < b
 }
 
 // Delete queues the pod's deletion from the API, with grace period 0, after all
@@ -84,11 +109,17 @@ func (r *Reporter) enqueue(pod *v1.Pod, add func(*queue)) {
 	}
 	q.pod = pod
 	add(q)
-	if !q.busy {
-		q.busy = true
-		r.writes.Add(1)
-		go r.write(q)
+	r.begin(q)
+}
+
+// begin has the queue written, unless that is going on. Called with r.mu held.
+func (r *Reporter) begin(q *queue) {
+	if q.busy {
+		return
 	}
+	q.busy = true
+	r.writes.Add(1)
+	go r.write(q)
 }
 
 // write empties one pod's queue.
@@ -109,11 +140,12 @@ func (r *Reporter) write(q *queue) {
 		}
 		r.mu.Unlock()
 
+		var version string
 		var err error
 		if remove {
 			err = r.delete(pod)
 		} else {
-			err = r.patch(pod, q.written, &status)
+			version, err = r.patch(pod, q.written, &status)
 		}
 		gone := apierrors.IsNotFound(err) || apierrors.IsConflict(err) // conflict: another pod has the name by now
 		if err != nil && !gone {
@@ -140,6 +172,9 @@ func (r *Reporter) write(q *queue) {
 			q.remove = false
 		default:
 			q.written, q.todo = &status, q.todo[1:]
+			if version != "" {
+				q.version = version
+			}
 		}
 		r.mu.Unlock()
 	}
@@ -153,98 +188,15 @@ func (r *Reporter) delete(pod *v1.Pod) error {
 	})
 }
 
-func (r *Reporter) patch(pod *v1.Pod, old, status *v1.PodStatus) error {
+// patch writes the status and gives the resourceVersion that the pod has since, "" if nothing was to be written.
+func (r *Reporter) patch(pod *v1.Pod, old, status *v1.PodStatus) (version string, err error) {
 	body, err := Patch(pod.UID, old, status)
 	if err != nil || body == nil {
-		return err
+		return "", err
 	}
-	_, err = r.client.CoreV1().Pods(pod.Namespace).Patch(r.ctx, pod.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
-	return err
-}
-
-// Patch is the strategic merge patch that makes old into status, nil if they
-// are alike. It names only what the node owns: other writers' conditions stay.
-func Patch(uid types.UID, old, status *v1.PodStatus) ([]byte, error) {
-	changes, err := fields(old, status)
-	if err != nil || len(changes) == 0 {
-		return nil, err
-	}
-	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": uid}, "status": changes})
-}
-
-// fields are the status's fields that differ, as the patch has to say them.
-func fields(old, status *v1.PodStatus) (map[string]any, error) {
-	was, err := asMap(old)
+	after, err := r.client.CoreV1().Pods(pod.Namespace).Patch(r.ctx, pod.Name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	is, err := asMap(status)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	for k, v := range is {
-		if !equality.Semantic.DeepEqual(was[k], v) {
-			out[k] = v
-		}
-	}
-	for k := range was {
-		if _, ok := is[k]; !ok {
-			out[k] = nil
-		}
-	}
-	delete(out, "conditions")
-	if changed, order := conditions(old, status); len(changed) > 0 {
-		out["conditions"] = changed
-		if len(order) > 0 {
-			out["$setElementOrder/conditions"] = order
-		}
-	}
-	for _, list := range []string{"podIPs", "hostIPs"} { // merged by address otherwise, and old ones would stay
-		if v, ok := out[list].([]any); ok {
-			out[list] = append([]any{map[string]any{"$patch": "replace"}}, v...)
-		}
-	}
-	return out, nil
-}
-
-// conditions are those that differ, whole: a field that became empty is named,
-// for a merge keeps what is not. The order is the status's own.
-func conditions(old, status *v1.PodStatus) (changed, order []any) {
-	for _, c := range status.Conditions {
-		order = append(order, map[string]any{"type": c.Type})
-		same := false
-		for _, o := range old.Conditions {
-			same = same || equality.Semantic.DeepEqual(o, c)
-		}
-		if same || !lifecycle.Owned(c.Type) && c.Type != v1.DisruptionTarget {
-			continue
-		}
-		m := map[string]any{"type": c.Type, "status": c.Status, "lastProbeTime": nil, "lastTransitionTime": c.LastTransitionTime, "reason": nil, "message": nil}
-		if c.Reason != "" {
-			m["reason"] = c.Reason
-		}
-		if c.Message != "" {
-			m["message"] = c.Message
-		}
-		if c.ObservedGeneration != 0 {
-			m["observedGeneration"] = c.ObservedGeneration
-		}
-		changed = append(changed, m)
-	}
-	for _, o := range old.Conditions {
-		if lifecycle.Owned(o.Type) && lifecycle.Condition(status, o.Type) == nil {
-			changed = append(changed, map[string]any{"$patch": "delete", "type": o.Type})
-		}
-	}
-	return changed, order
-}
-
-func asMap(s *v1.PodStatus) (map[string]any, error) {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("status: %w", err)
-	}
-	out := map[string]any{}
-	return out, json.Unmarshal(raw, &out)
+	return after.ResourceVersion, nil
 }

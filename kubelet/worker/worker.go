@@ -92,6 +92,7 @@ func (w *Worker) Update(pod *v1.Pod) {
 	w.mu.Lock()
 	w.next = pod
 	w.mu.Unlock()
+	w.node.Reporter.Seen(pod)
 	w.poke()
 }
 
