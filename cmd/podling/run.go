@@ -27,7 +27,8 @@ func newRunCommand() *cobra.Command {
 		Short: "Apply manifests to a cluster of their own, and show what becomes of their pods",
 		Long: `Apply manifests (- is standard input) to a cluster that is brought up for them alone, show each
 watch event of their pods as it comes, and end when the pods are ready or have succeeded, or in the
-state that --until names. What was applied is deleted then, which is shown too.
+state that --until names. What was applied is deleted then, which is shown too, and the cluster
+leaves nothing behind (unless --data-dir keeps it).
 
 Everything is checked before anything is applied: the files, the fields and, by a dry run, what the
 API server would say. Only what is not there yet is made.
@@ -143,7 +144,7 @@ func (o *runOptions) there(ctx context.Context, cmd *cobra.Command, try func(con
 
 // here tries the manifests on a cluster that is there for them alone.
 func (o *runOptions) here(ctx context.Context, status *status, try func(context.Context, *rest.Config, string) error) (err error) {
-	o.cluster.Ephemeral = o.cluster.DataDir == ""
+	o.cluster.Ephemeral = o.cluster.Ephemeral || o.cluster.DataDir == ""
 	status.doing("bringing a cluster up")
 	c, err := cluster.Up(ctx, o.cluster, func(name string, took time.Duration) {
 		status.note(fmt.Sprintf("%-20s %6.2fs", name, took.Seconds()))
@@ -158,7 +159,7 @@ func (o *runOptions) here(ctx context.Context, status *status, try func(context.
 		status.doing("stopping the cluster")
 		err = errors.Join(err, stopCluster(ctx, c))
 	}()
-	if o.keep {
+	if o.keep && o.cluster.Ephemeral {
 		status.note("--keep: what is applied is not deleted, but the cluster ends with this command; use podling up, and run --kubeconfig, to have both stay")
 	}
 	trying, end := context.WithCancelCause(ctx)

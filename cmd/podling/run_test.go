@@ -96,8 +96,8 @@ func TestRunIgnoresTheEnvironment(t *testing.T) {
 	defer production.Close()
 	t.Setenv("KUBECONFIG", kubeconfig(t, production.URL))
 	t.Setenv("TMPDIR", t.TempDir())
-	code, out, errOut := podling(t, "run", "--runtime", "none", "--timeout", "5s", "-o", "json", write(t, "pod.yaml", goodPod))
-	if code != 1 || !strings.Contains(errOut, "pod default/p: Unschedulable") {
+	code, out, errOut := podling(t, "run", "--runtime", "none", "--timeout", "2s", "-o", "json", write(t, "pod.yaml", goodPod))
+	if code != 1 || !strings.Contains(errOut, "(not ready or finished within 2s)") {
 		t.Errorf("ended with %d: %s", code, errOut)
 	}
 	for _, want := range []string{`"event":"ADDED","namespace":"default","name":"p","status":{"phase":"Pending"`, `"event":"DELETED"`} {

@@ -22,7 +22,6 @@ type status struct {
 	frame int
 	since time.Time // the text is the same
 	ended chan struct{}
-	once  sync.Once
 }
 
 var frames = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
@@ -85,28 +84,30 @@ func (s *status) doing(text string) {
 func (s *status) above(write func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.width > 0 {
-		fmt.Fprint(s.out, clearLine)
-	}
-	err := write()
-	s.draw()
-	return err
+	s.clear()
+	defer s.draw()
+	return write()
 }
 
 // note prints a line of its own.
 func (s *status) note(text string) {
-	_ = s.above(func() error {
-		_, err := fmt.Fprintln(s.out, text)
-		return err
-	})
-}
-
-// stop clears the line.
-func (s *status) stop() {
-	s.once.Do(func() { close(s.ended) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clear()
+	fmt.Fprintln(s.out, text)
+	s.draw()
+}
+
+// stop clears the line, for good.
+func (s *status) stop() {
+	close(s.ended)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
 	s.text = ""
+}
+
+func (s *status) clear() {
 	if s.width > 0 {
 		fmt.Fprint(s.out, clearLine)
 	}
