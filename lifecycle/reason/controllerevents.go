@@ -44,13 +44,13 @@ var controllerEvents = []Reason{
 	},
 	{
 		Name: "NodeNotReady", Kind: Event, Where: inEvent,
-		Meaning: "The pod's node is not ready any more, so the pod was marked as not ready, although its containers may run.",
-		Causes:  []string{"the node does not answer (NodeStatusUnknown), or says itself that it is not ready (KubeletNotReady)"},
+		Meaning: "The pod's node does not answer any more, so the pod was marked as not ready, although its containers may run.",
+		Causes:  []string{"the node does not answer: NodeStatusUnknown"},
 		By:      byNodes,
 		Next:    "Evicted after 300 s, unless the node comes back: then Ready is True again with its next report.",
 		Fix:     []string{"kubectl describe node NODE"},
 		Source:  []string{"pkg/controller/util/node/controller_utils.go"},
-		Example: Example{"DockerDaemonNotReady.yaml", "needs containerd to be stopped with SIGSTOP"},
+		Example: Example{"NodeStatusUnknown.yaml", "a node that exists only as an object, and a pod on it that somebody says is ready; takes about 50 s"},
 	},
 	{
 		Name: "NotDeleted", Kind: Event, Where: inEvent,

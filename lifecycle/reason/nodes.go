@@ -25,7 +25,7 @@ var nodes = []Reason{
 		Meaning: "The node answers, but says itself that it cannot run pods. The message says why: \"container runtime is down\", or \"container runtime network not ready\".",
 		Causes:  []string{"the container runtime has stopped, hangs, or is not configured for CRI", "the CNI configuration is missing", "the kubelet has just started"},
 		By:      byKubelet,
-		Next:    "New pods go elsewhere. Pods on it turn unready, and are evicted after the 300 s that they tolerate by default. Containers go on running meanwhile.",
+		Next:    "It is tainted node.kubernetes.io/not-ready: new pods go elsewhere, and those that are there are evicted after the 300 s that they tolerate by default. Their containers run on meanwhile, and their Ready stays as it was.",
 		Fix:     []string{"kubectl describe node NODE", "systemctl status containerd; journalctl -u containerd on the node (podling starts its own again within a second)", "crictl info: is NetworkReady true?"},
 		Source:  []string{nodeSetters, "pkg/kubelet/runtime.go"},
 		Example: Example{"DockerDaemonNotReady.yaml", "needs containerd to be stopped with SIGSTOP: one that dies is started again too soon"},
@@ -39,7 +39,7 @@ var nodes = []Reason{
 		Next:    "It is tainted node.kubernetes.io/unreachable; its pods' Ready turns False at once, and they are evicted after the 300 s that they tolerate by default. Their containers may go on running.",
 		Fix:     []string{"ping, ssh; systemctl status kubelet on the node", "kubectl get lease -n kube-node-lease NODE -o jsonpath='{.spec.renewTime}'", "a machine that will not come back: kubectl delete node NODE"},
 		Source:  []string{"pkg/controller/nodelifecycle/node_lifecycle_controller.go"},
-		Example: Example{"NodeStatusUnknown.yaml", "a node that exists only as an object: the test says once that it is ready and then nothing more; takes about 50 s"},
+		Example: Example{"NodeStatusUnknown.yaml", "a node that exists only as an object, said once to be ready; takes about 50 s"},
 	},
 	{
 		Name: "NodeStatusNeverUpdated", Kind: Node, Where: onNode(v1.NodeReady, "reason"),
