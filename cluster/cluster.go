@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -62,7 +61,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 		return err
 	}
 	if c.options.Kubeconfig == "" {
-		c.options.Kubeconfig = filepath.Join(c.folder.path, "kubeconfig")
+		c.options.Kubeconfig = kubeconfigIn(c.folder.path)
 	}
 	starting, stage := errgroup.WithContext(ctx)
 	starting.Go(func() error { return c.startControlPlane(stage, step) })

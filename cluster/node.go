@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -71,7 +72,9 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, name, dir str
 	return n, nil
 }
 
-// waitReady returns when the Node object says Ready.
+// waitReady returns when the Node object says Ready and pods may be put on it: until the node
+// lifecycle controller has taken the taint away that every new node has, they would be shown as
+// unschedulable first.
 func (n *node) waitReady(ctx context.Context, client kubernetes.Interface) error {
 	ctx, cancel := context.WithTimeout(ctx, nodeReady)
 	defer cancel()
@@ -87,7 +90,7 @@ func (n *node) waitReady(ctx context.Context, client kubernetes.Interface) error
 		for _, condition := range object.Status.Conditions {
 			if condition.Type == corev1.NodeReady {
 				why = condition.Message
-				return condition.Status == corev1.ConditionTrue
+				return condition.Status == corev1.ConditionTrue && !tainted(object)
 			}
 		}
 		return false
@@ -115,4 +118,9 @@ func (n *node) stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop node %s: %w", n.name, ctx.Err())
 	}
+}
+
+// tainted: the node still has the taint of one that is not ready.
+func tainted(object *corev1.Node) bool {
+	return slices.ContainsFunc(object.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
 }

@@ -168,6 +168,17 @@ func (o *Options) mirrors() map[string]string {
 	return byHost
 }
 
+// DefaultKubeconfig is where Up writes the kubeconfig if nobody says otherwise.
+func DefaultKubeconfig() (string, error) {
+	dir, err := defaultDataDir()
+	if err != nil {
+		return "", err
+	}
+	return kubeconfigIn(dir), nil
+}
+
+func kubeconfigIn(dir string) string { return filepath.Join(dir, "kubeconfig") }
+
 // defaultDataDir is where data is kept if nobody says otherwise.
 func defaultDataDir() (string, error) {
 	if os.Geteuid() == 0 {

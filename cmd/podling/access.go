@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/podling/podling/cluster"
 )
 
 // answerPatience is how long a cluster may take to say that it is there.
@@ -82,7 +83,7 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 // ownKubeconfig is the kubeconfig that `podling up` writes if nothing else is said, "" if there is
 // none.
 func ownKubeconfig() (string, error) {
-	path, err := defaultKubeconfig()
+	path, err := cluster.DefaultKubeconfig()
 	if err != nil {
 		return "", err
 	}
@@ -93,20 +94,4 @@ func ownKubeconfig() (string, error) {
 		return "", err
 	}
 	return path, nil
-}
-
-// defaultKubeconfig is where `podling up` writes the kubeconfig if nothing else is said.
-func defaultKubeconfig() (string, error) {
-	if os.Geteuid() == 0 {
-		return "/var/lib/podling/kubeconfig", nil
-	}
-	data := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(data) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("podling's kubeconfig (name one with --kubeconfig): %w", err)
-		}
-		data = filepath.Join(home, ".local", "share")
-	}
-	return filepath.Join(data, "podling", "kubeconfig"), nil
 }

@@ -14,6 +14,8 @@ import (
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/plugin"
 	"k8s.io/kubectl/pkg/cmd/util"
+
+	"github.com/podling/podling/cluster"
 )
 
 // newKubectlCommand is `podling kubectl`: kubectl itself, which needs nothing else to be installed,
@@ -39,7 +41,7 @@ names another. $KUBECONFIG is not looked at. podling kubectl --help lists kubect
 
 // kubectl runs kubectl, which ends the process itself when it fails.
 func kubectl(args []string) error {
-	kubeconfig, err := defaultKubeconfig()
+	kubeconfig, err := cluster.DefaultKubeconfig()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -37,6 +38,9 @@ func newRootCommand() *cobra.Command {
 		newKubectlCommand(),
 		newVersionCommand(),
 	)
+	if upstreams := pflag.CommandLine.Lookup("version"); upstreams != nil {
+		upstreams.Hidden = true // registered for every program that links Kubernetes; podling has `podling version`
+	}
 	for _, cmd := range root.Commands() {
 		markUsageErrors(cmd)
 	}

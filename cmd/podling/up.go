@@ -78,10 +78,28 @@ func stopCluster(ctx context.Context, c *cluster.Cluster) error {
 	return c.Stop(ctx)
 }
 
-// interruptible is a context that ends with the first SIGINT or SIGTERM. The second one ends the
-// process at once.
+// interruptible is a context that ends with the first SIGINT or SIGTERM. A second SIGINT ends the
+// process at once; a second SIGTERM does not, for some that send it send it to the process and to
+// its group.
 func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, cancel) // gives the signals their usual effect back
-	return ctx, cancel
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for interrupts := 0; ; {
+			select {
+			case s := <-signals:
+				if s == os.Interrupt {
+					interrupts++
+				}
+				if interrupts > 1 {
+					os.Exit(130) // as a shell reports SIGINT
+				}
+				cancel()
+			case <-parent.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
 }
