@@ -39,10 +39,11 @@ anonymous:
 
 // apiServer is upstream's API server with its aggregation layer, serving.
 type apiServer struct {
-	chain  *aggregator.APIAggregator
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // why it ended; read after done
+	chain   *aggregator.APIAggregator
+	schemas *openAPI
+	cancel  context.CancelFunc
+	done    chan struct{}
+	err     error // why it ended; read after done
 }
 
 // newAPIServer builds an API server by the options. The etcd that they name must answer: upstream
@@ -61,6 +62,7 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
 	generic.SkipOpenAPIInstallation = true
+	nameOperations(generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	complete, err := config.Complete()
 	if err != nil {
@@ -77,8 +79,8 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	if !ok {
 		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
 	}
-	serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
-	return &apiServer{chain: chain, done: make(chan struct{})}, nil
+	schemas := serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
+	return &apiServer{chain: chain, schemas: schemas, done: make(chan struct{})}, nil
 }
 
 // serve runs it until stop.
@@ -87,6 +89,7 @@ func (s *apiServer) serve() error {
 	if err != nil {
 		return fmt.Errorf("prepare the API server: %w", err)
 	}
+	s.schemas.dropDefinitions()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {

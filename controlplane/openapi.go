@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/emicklei/go-restful/v3"
+	endpointsopenapi "k8s.io/apiserver/pkg/endpoints/openapi"
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/mux"
 	"k8s.io/apiserver/pkg/server/routes"
 	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 	"k8s.io/kube-openapi/pkg/common"
+	"k8s.io/kube-openapi/pkg/common/restfuladapter"
 	"k8s.io/kube-openapi/pkg/handler3"
 )
 
@@ -41,8 +43,22 @@ type openAPI struct {
 	v3       map[string]http.Handler // by group version, like "apis/apps/v1"
 }
 
+// nameOperations gives both configurations upstream's own way to name operations. Left to itself, the
+// first builder to see a configuration puts a function there that holds the builder, and with it all
+// definitions, for as long as there is a server.
+func nameOperations(v2 *common.Config, v3 *common.OpenAPIV3Config) {
+	name := func(route common.Route) (string, []string, error) {
+		adapter, ok := route.(*restfuladapter.RouteAdapter)
+		if !ok {
+			return "", nil, fmt.Errorf("a %T is not a route of the API server", route)
+		}
+		return endpointsopenapi.GetOperationIDAndTags(adapter.Route)
+	}
+	v2.GetOperationIDAndTagsFromRoute, v3.GetOperationIDAndTagsFromRoute = name, name
+}
+
 // serveOpenAPI takes the place of what the server does itself unless SkipOpenAPIInstallation is set.
-func serveOpenAPI(s *server.GenericAPIServer, v2 *common.Config, v3 *common.OpenAPIV3Config) {
+func serveOpenAPI(s *server.GenericAPIServer, v2 *common.Config, v3 *common.OpenAPIV3Config) *openAPI {
 	o := &openAPI{
 		container: s.Handler.GoRestfulContainer,
 		v2Config:  v2, v3Config: v3,
@@ -51,6 +67,15 @@ func serveOpenAPI(s *server.GenericAPIServer, v2 *common.Config, v3 *common.Open
 	s.Handler.NonGoRestfulMux.HandleFunc(openAPIV2, o.serveV2)
 	s.Handler.NonGoRestfulMux.HandleFunc(openAPIV3, o.serveIndex)
 	s.Handler.NonGoRestfulMux.UnlistedHandlePrefix(openAPIV3+"/", http.HandlerFunc(o.serveV3))
+	return o
+}
+
+// dropDefinitions lets go of the definitions of all kinds, which the servers were built with. They
+// are generated again where a schema is built.
+func (o *openAPI) dropDefinitions() {
+	o.building.Lock()
+	defer o.building.Unlock()
+	o.v3Config.Definitions = nil
 }
 
 func (o *openAPI) serveV2(w http.ResponseWriter, r *http.Request) {
