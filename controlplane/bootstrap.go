@@ -36,6 +36,8 @@ const (
 // write, and when /readyz takes them for done, stays the same.
 //
 // The set of disabled hooks is the one that the server chain was built with.
+//
+//lint:ignore SA1019 it is what the API server's options have
 func bootstrap(s *server.GenericAPIServer, disabled sets.String) error {
 	disabled.Delete(bootstrapHooks...)
 	return errors.Join(

@@ -45,7 +45,8 @@ func Run(ctx context.Context, runtime internalapi.RuntimeService, pod *v1.Pod, c
 func exec(ctx context.Context, runtime internalapi.RuntimeService, id string, command []string) error {
 	stdout, stderr, err := runtime.ExecSync(ctx, id, command, 0)
 	if err != nil {
-		return fmt.Errorf("Exec lifecycle hook (%v) failed - error: %w, message: %q", command, err, string(stdout)+string(stderr)) //nolint:staticcheck // upstream's words
+		//lint:ignore ST1005 upstream's words
+		return fmt.Errorf("Exec lifecycle hook (%v) failed - error: %w, message: %q", command, err, string(stdout)+string(stderr))
 	}
 	return nil
 }
@@ -84,11 +85,13 @@ func get(ctx context.Context, c *v1.Container, podIP string, h *v1.HTTPGetAction
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("HTTP lifecycle hook (%s) failed - error: %w", path, err) //nolint:staticcheck // upstream's words
+		//lint:ignore ST1005 upstream's words
+		return fmt.Errorf("HTTP lifecycle hook (%s) failed - error: %w", path, err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return fmt.Errorf("HTTP lifecycle hook (%s): reading the answer: %w", path, err) //nolint:staticcheck // upstream's words
+		//lint:ignore ST1005 upstream's words
+		return fmt.Errorf("HTTP lifecycle hook (%s): reading the answer: %w", path, err)
 	}
 	return nil
 }
