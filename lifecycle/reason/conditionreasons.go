@@ -184,7 +184,7 @@ var conditionReasons = []Reason{
 		Next:    "Tried again when resources are freed, pods of higher priority first.",
 		Fix:     []string{"kubectl describe node NODE: what is allocated", "move other pods away, or ask for less"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", "podling's node does not change the resources of running pods yet"},
+		Example: Example{"", noResize},
 	},
 	{
 		Name: "Infeasible", Kind: Condition, Where: inReasonOf(v1.PodResizePending),
@@ -194,7 +194,7 @@ var conditionReasons = []Reason{
 		Next:    "Nothing: the pod goes on with what it has until something else is asked for.",
 		Fix:     []string{"ask for less, or make the pod anew on a larger node"},
 		Source:  []string{apiTypes, "pkg/kubelet/allocation/handlers.go", "KEP-1287"},
-		Example: Example{"", "podling's node does not change the resources of running pods yet"},
+		Example: Example{"", noResize},
 	},
 	{
 		Name: "Error", Kind: Condition, Where: inReasonOf(v1.PodResizeInProgress),
@@ -204,7 +204,7 @@ var conditionReasons = []Reason{
 		Next:    "Tried again with every sync of the pod.",
 		Fix:     []string{"kubectl describe pod POD: the condition's message", "free memory in the container, or ask for more"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", "podling's node does not change the resources of running pods yet"},
+		Example: Example{"", noResize},
 	},
 	{
 		Name: "RestartAllContainersStarted", Kind: Condition, Where: inReasonOf(v1.AllContainersRestarting),

@@ -2,6 +2,9 @@ package reason
 
 import v1 "k8s.io/api/core/v1"
 
+// noResize is why nothing shows the change of a running pod's resources.
+const noResize = "podling's node does not change the resources of running pods yet"
+
 // conditionTypes are the questions that a pod's conditions answer, each with
 // True, False or Unknown.
 var conditionTypes = []Reason{
@@ -91,7 +94,7 @@ var conditionTypes = []Reason{
 		Next:    "A deferred change is tried again when other pods leave. The containers go on with what they have.",
 		Fix:     []string{"kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].allocatedResources}' shows what it has", "ask for less, or make room on the node"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", "podling's node does not change the resources of running pods yet"},
+		Example: Example{"", noResize},
 	},
 	{
 		Name: "PodResizeInProgress", Kind: Condition, Where: inCondition(v1.PodResizeInProgress),
@@ -101,7 +104,7 @@ var conditionTypes = []Reason{
 		Next:    "Goes away once the runtime enforces the new values. With reason Error the message says what failed; it is tried again.",
 		Fix:     []string{"to shrink memory below what is in use: free it first, or let resizePolicy restart the container"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", "podling's node does not change the resources of running pods yet"},
+		Example: Example{"", noResize},
 	},
 	{
 		Name: "AllContainersRestarting", Kind: Condition, Where: inCondition(v1.AllContainersRestarting),

@@ -63,7 +63,7 @@ var phases = []Reason{
 	{
 		Name: "Unknown", Kind: Phase, Where: inPhase,
 		Meaning: "What became of the pod cannot be found out, because its node does not answer.",
-		Causes:  []string{"a cluster older than v1.5: nothing has set this phase since 2015"},
+		Causes:  []string{"none today: nothing has set this phase since 2015"},
 		By:      byNodes,
 		Next:    "Today the phase stays what it was; Ready turns False, and after 300 s the pod is evicted. kubectl still prints Unknown for a pod with status.reason NodeLost that is being deleted.",
 		Fix:     []string{"kubectl get node NODE; kubectl describe node NODE"},

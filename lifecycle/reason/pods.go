@@ -16,7 +16,7 @@ var pods = []Reason{
 		Next:    "Final: the containers get their grace period, then the pod is Failed, whatever its restartPolicy.",
 		Fix:     []string{"raise spec.activeDeadlineSeconds, or take it away", "a Job's own activeDeadlineSeconds counts over all its pods"},
 		Source:  []string{"pkg/kubelet/active_deadline.go"},
-		Example: Example{"DeadlineExceeded.yaml", "a deadline of one second for a container that sleeps"},
+		Example: Example{"DeadlineExceeded.yaml", "a deadline of three seconds for a container that sleeps"},
 	},
 	{
 		Name: "Evicted", Kind: Pod, Where: inReason,

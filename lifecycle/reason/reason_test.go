@@ -100,6 +100,23 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// The words that a pod's life is usually told with, old names included.
+func TestTheUsualWordsAreFound(t *testing.T) {
+	for name := range strings.FieldsSeq(`
+		Pending Running Succeeded Failed Unknown
+		PodScheduled PodReadyToStartContainers Initialized ContainersReady Ready DisruptionTarget PodResizePending PodResizeInProgress
+		CrashLoopBackOff InvalidImageName ImageInspectError ErrImageNeverPull ImagePullBackOff RegistryUnavailable ErrImagePull
+		CreateContainerConfigError CreateContainerError PreStartHookError RunContainerError PostStartHookError
+		ContainersNotInitialized ContainersNotReady ContainerCreating PodInitializing DockerDaemonNotReady NetworkPluginNotReady
+		SchedulingGated Unschedulable OutOfcpu OutOfmemory OutOfpods OutOfephemeral-storage NodeAffinity SysctlForbidden Evicted
+		DeadlineExceeded OOMKilled Error Completed StartError ContainerCannotRun ContainerStatusUnknown NodeLost
+		SignatureValidationFailed TerminationByKubelet`) {
+		if len(Find(name)) == 0 {
+			t.Errorf("%s has no entry", name)
+		}
+	}
+}
+
 // What All hands out is the caller's: removing from it harms nobody.
 func TestAllIsTheCallers(t *testing.T) {
 	n := len(All())

@@ -113,9 +113,9 @@ var startEvents = []Reason{
 	{
 		Name: "FailedPreStopHook", Kind: Event, Where: inEvent,
 		Meaning: "The container's preStop hook failed. The container is ended all the same.",
-		Causes:  []string{"the hook's command is not in the image or ends with another exit code than 0", "it took longer than the grace period"},
+		Causes:  []string{"the hook's command is not in the image or ends with another exit code than 0"},
 		By:      byKubelet,
-		Next:    "SIGTERM at once, SIGKILL when the rest of the grace period is over.",
+		Next:    "SIGTERM at once, SIGKILL when the rest of the grace period is over. A hook that takes longer than the grace period is cut off without an Event.",
 		Fix:     []string{"run the hook's command by hand: kubectl exec POD -c CONTAINER -- COMMAND", "terminationGracePeriodSeconds must hold hook and program"},
 		Source:  []string{eventNames},
 		Example: Example{"FailedPreStopHook.yaml", "its liveness probe fails, and its hook ends with exit code 1"},

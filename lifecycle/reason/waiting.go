@@ -118,7 +118,7 @@ var waiting = []Reason{
 		By:      byRuntime,
 		Next:    "ImagePullBackOff follows. " + pullBackoff,
 		Fix:     []string{"sign the image (cosign sign IMAGE), or correct the node's policy"},
-		Source:  []string{"k8s.io/cri-api/pkg/errors/errors.go", "KEP-3542"},
+		Source:  []string{"k8s.io/cri-api/pkg/errors/errors.go"},
 		Example: Example{"", "needs a runtime that checks signatures, such as CRI-O with a policy; podling cannot inject that yet"},
 	},
 	{
