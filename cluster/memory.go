@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -37,6 +39,9 @@ func giveBackMemory(ctx context.Context) {
 		now := read()
 		if now-last < quietAllocations && now-given > quietAllocations {
 			debug.FreeOSMemory()
+			if err := forgetProgram(); err != nil {
+				klog.Warningf("The program's own pages stay resident: %v", err)
+			}
 			given = read()
 		}
 		last = now
