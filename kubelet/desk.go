@@ -13,6 +13,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
@@ -30,7 +31,7 @@ type desk struct {
 	rejected map[types.UID]bool    // not taken
 	waiting  map[types.UID]bool    // for room to be resized
 	early    map[types.UID]*v1.Pod // arrived before the desk opened
-	down     string                // why the network is not ready
+	state    node.State            // of the runtime and its network
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
@@ -85,9 +86,7 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 // it if there may be something. Called with d.mu held.
 func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	w := worker.New(d.shared, pod)
-	if down := d.down; down != "" {
-		w.Tell(func(o *lifecycle.Observed) { o.Network = down })
-	}
+	w.Tell(observed(d.state))
 	if gone {
 		w.Gone()
 	}
@@ -143,21 +142,21 @@ func (d *desk) event(e *runtimeapi.ContainerEventResponse) {
 	}
 }
 
-// network tells all workers whether the network is there.
-func (d *desk) network(runtimeDown, networkDown string) {
-	why := networkDown
-	if runtimeDown != "" {
-		why = runtimeDown
-	}
+// runtime tells all workers whether the runtime and its network are there.
+func (d *desk) runtime(state node.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if why == d.down {
+	if state == d.state {
 		return
 	}
-	d.down = why
+	d.state = state
 	for _, w := range d.workers {
-		w.Tell(func(o *lifecycle.Observed) { o.Network = why })
+		w.Tell(observed(state))
 	}
+}
+
+func observed(state node.State) func(*lifecycle.Observed) {
+	return func(o *lifecycle.Observed) { o.Runtime, o.Network = state.RuntimeError, state.NetworkError }
 }
 
 // relist compares what the workers know with what the runtime has: when the

@@ -125,7 +125,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
 		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: 110,
-		State: func(s node.State) { k.desk.network(s.RuntimeError, s.NetworkError) }, Recorder: k.recorder.EventRecorder,
+		State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
 }

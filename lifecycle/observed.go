@@ -23,8 +23,8 @@ type Observed struct {
 
 	Stopped map[string]bool // containers that the node itself ended, by ID
 
-	// Network is why the network is not ready ("" when it is).
-	Network string
+	Runtime string // why the container runtime is not there; "" if it is
+	Network string // why the network is not ready; "" if it is
 
 	Reported *v1.PodStatus // the last status that the node reported; nil before the first
 	Pass     []Action      // what is being carried out right now

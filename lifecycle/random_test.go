@@ -141,7 +141,7 @@ func (l *life) check(p *Plan) {
 			}
 		}
 	}
-	waits := len(p.Actions) > 0 || !p.Wake.IsZero() || len(l.seen.Pass) > 0 || l.seen.Network != "" || l.seen.anyRunning() || p.Done || p.Cause != "" ||
+	waits := len(p.Actions) > 0 || !p.Wake.IsZero() || len(l.seen.Pass) > 0 || l.seen.Network != "" || l.seen.Runtime != "" || l.seen.anyRunning() || p.Done || p.Cause != "" ||
 		l.seen.Cleaned && l.pod.DeletionTimestamp == nil || l.seen.Rejected != nil
 	if !waits {
 		l.fail("stuck in silence: phase %s, %v", s.Phase, lines(s))
@@ -176,8 +176,8 @@ func (l *life) happen(p *Plan) {
 			l.note("gone from the API")
 		}
 	case 2:
-		l.seen.Network = chance(l.lot, "", "", "down")
-		l.note("network %q", l.seen.Network)
+		l.seen.Network, l.seen.Runtime = chance(l.lot, "", "", "down"), chance(l.lot, "", "", "down")
+		l.note("network %q, runtime %q", l.seen.Network, l.seen.Runtime)
 	case 3:
 		if len(l.seen.Sandboxes) > 0 && l.lot.IntN(3) == 0 {
 			l.stopSandbox()

@@ -22,6 +22,10 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 	if !t.any() {
 		return
 	}
+	if seen.Runtime != "" {
+		p.Actions = nil
+		return // nothing can be done, and the node says why; it asks again once the runtime is back
+	}
 	if seen.Network != "" && !pod.Spec.HostNetwork {
 		if c := Condition(old, v1.PodReadyToStartContainers); c == nil || c.Reason != NetworkPluginNotReady {
 			p.Events = append(p.Events, Event{Type: v1.EventTypeWarning, Reason: networkNotReady, Message: "network is not ready: " + seen.Network})

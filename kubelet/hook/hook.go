@@ -85,12 +85,10 @@ func get(ctx context.Context, c *v1.Container, podIP string, h *v1.HTTPGetAction
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		//lint:ignore ST1005 upstream's words
 		return fmt.Errorf("HTTP lifecycle hook (%s) failed - error: %w", path, err)
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		//lint:ignore ST1005 upstream's words
 		return fmt.Errorf("HTTP lifecycle hook (%s): reading the answer: %w", path, err)
 	}
 	return nil

@@ -28,7 +28,7 @@ import (
 // FailedMountVolume and FailedToMakePodDataDirectories in pkg/kubelet/events).
 const (
 	failedMount    = "FailedMount"
-	failedMakeDirs = "FailedToMakePodDataDirectories"
+	failedMakeDirs = "Failed"
 )
 
 // podDirMode keeps everybody but root away from pods' folders, as upstream does.

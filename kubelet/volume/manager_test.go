@@ -205,7 +205,7 @@ func TestNoPlaceForThePod(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "error making pod data directories: ") {
 		t.Errorf("error %v", err)
 	}
-	if got := n.takeEvents(); len(got) != 1 || !strings.HasPrefix(got[0], "Warning FailedToMakePodDataDirectories error making pod data directories: ") {
+	if got := n.takeEvents(); len(got) != 1 || !strings.HasPrefix(got[0], "Warning Failed error making pod data directories: ") {
 		t.Errorf("Events %q", got)
 	}
 }

@@ -42,6 +42,23 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 	return true
 }
 
+// sandboxStands makes sure that the sandbox is still there, if it is older than
+// this pass: when it dies its containers' ends are heard of first.
+func (p *pass) sandboxStands(ctx context.Context) bool {
+	if p.sandbox != nil {
+		return true
+	}
+	r, err := p.node.Runtime.PodSandboxStatus(ctx, p.sandboxID(), false)
+	if err != nil && !notFound(err) {
+		p.criError(err)
+		return true // the next call says what is wrong
+	}
+	s := p.seen.Sandboxes[0]
+	s.Ready = err == nil && r.GetStatus().GetState() == runtimeapi.PodSandboxState_SANDBOX_READY
+	p.tell(func(o *lifecycle.Observed) { o.Sandboxes = upsertSandbox(o.Sandboxes, s) })
+	return s.Ready
+}
+
 // sandboxConfig is what the runtime is told about the pod (upstream:
 // generatePodSandboxConfig).
 func (p *pass) sandboxConfig(attempt uint32) (*runtimeapi.PodSandboxConfig, error) {

@@ -31,6 +31,9 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	if spec == nil {
 		return false // the plan was made from this very pod: there is no such container in it
 	}
+	if !p.sandboxStands(ctx) {
+		return false // it is made anew first
+	}
 	s := &starting{pass: p, c: spec, action: a}
 	if a.Backoff != nil {
 		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })

@@ -78,7 +78,6 @@ var startEvents = []Reason{
 		Fix:     []string{"kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].state.waiting}', and look that word up"},
 		Source:  []string{eventNames},
 		Example: Example{"RunContainerError.yaml", "a command that the image does not have"},
-		Aliases: []string{"FailedToMakePodDataDirectories"},
 	},
 	{
 		Name: "InspectFailed", Kind: Event, Where: inEvent,
