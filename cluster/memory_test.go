@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,20 @@ func TestForgetProgram(t *testing.T) {
 	after := resident(t, "RssFile:")
 	if after >= before/2 {
 		t.Errorf("%d kB of files are resident, %d kB before", after, before)
+	}
+}
+
+func TestCollectorIsSetBack(t *testing.T) {
+	before := debug.SetGCPercent(200)
+	defer debug.SetGCPercent(before)
+	first, second := collectOften(), collectOften()
+	first()
+	if got := debug.SetGCPercent(startGCPercent); got != startGCPercent {
+		t.Errorf("while a cluster starts it is %d", got)
+	}
+	second()
+	if got := debug.SetGCPercent(200); got != 200 {
+		t.Errorf("afterwards it is %d, and was 200", got)
 	}
 }
 
