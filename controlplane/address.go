@@ -42,10 +42,12 @@ func listen(address, portFile string) (addresses, error) {
 	if listener == nil {
 		listener, err = net.Listen("tcp", address)
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return addresses{}, fmt.Errorf("another program listens on %s: choose another port, or port 0 for any that is free", address)
-	}
-	if err != nil {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return addresses{}, fmt.Errorf("%s is not an address of this machine: listen on 127.0.0.1, on 0.0.0.0 for all, or on one that it has", host)
+	case err != nil:
 		return addresses{}, fmt.Errorf("listen for the API: %w", err)
 	}
 	a := addresses{listener: listener}

@@ -79,12 +79,15 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if c.log, err = openLog(filepath.Join(cfg.DataDir, "log"), cfg.Verbosity); err != nil {
 		return err
 	}
+	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
+		return err
+	}
 	step := reporter(cfg.Step)
 	servers, answers, err := c.startStorage(ctx, cfg, step)
 	if err != nil {
 		return err
 	}
-	if err := c.prepare(cfg); err != nil {
+	if err := c.certify(filepath.Join(cfg.DataDir, "pki")); err != nil {
 		return err
 	}
 	if err := answers(); err != nil {
@@ -119,13 +122,10 @@ func (c *ControlPlane) startStorage(ctx context.Context, cfg Config, step func(s
 	return []string{c.etcd.endpoint}, func() error { return <-answers }, nil
 }
 
-// prepare makes what the API server is reached by: an address and certificates.
-func (c *ControlPlane) prepare(cfg Config) error {
+// certify opens the certificates in dir, and makes the administrator's.
+func (c *ControlPlane) certify(dir string) error {
 	var err error
-	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
-		return err
-	}
-	if c.pki, err = openPKI(filepath.Join(cfg.DataDir, "pki")); err != nil {
+	if c.pki, err = openPKI(dir); err != nil {
 		return err
 	}
 	c.admin, err = c.client(subject{commonName: "kubernetes-admin", groups: []string{groupMasters}})

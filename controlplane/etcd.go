@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -136,7 +137,7 @@ func probeEtcd(ctx context.Context, servers []string) error {
 		err = errors.Join(err, client.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("etcd at %v does not answer (%w): start it, correct its address, or leave it out to use the embedded one", servers, err)
+		return fmt.Errorf("etcd at %s does not answer (%w): start it, correct its address, or leave it out to use the embedded one", strings.Join(servers, ", "), err)
 	}
 	return nil
 }

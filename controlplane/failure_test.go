@@ -104,6 +104,13 @@ func TestAddressThatIsNone(t *testing.T) {
 	}
 }
 
+func TestAddressOfAnotherMachine(t *testing.T) {
+	const elsewhere = "192.0.2.253:0" // for documentation only (RFC 5737)
+	if got := refused(t, Config{DataDir: t.TempDir(), Listen: elsewhere}); !strings.Contains(got, "not an address of this machine") {
+		t.Error(got)
+	}
+}
+
 func TestFolderThatIsNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
