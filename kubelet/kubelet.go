@@ -95,7 +95,7 @@ func New(cfg Config) (*Kubelet, error) {
 	clk := clock.RealClock{}
 	k.shared = &worker.Node{
 		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
-		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk,
+		Runtime: cfg.Runtime, Slots: worker.NewSlots(), Images: image.New(cfg.Images, clk), Clock: clk,
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),

@@ -56,7 +56,10 @@ func (p *pass) stopPod(ctx, patience context.Context, a lifecycle.Action) bool {
 		if !s.Ready {
 			continue
 		}
-		if err := p.node.Runtime.StopPodSandbox(ctx, s.ID); err != nil && !notFound(err) {
+		done := p.node.Slots.take()
+		err := p.node.Runtime.StopPodSandbox(ctx, s.ID)
+		done()
+		if err != nil && !notFound(err) {
 			p.criError(err)
 			p.event(v1.EventTypeWarning, "FailedKillPod", "", "error killing pod: "+err.Error())
 			p.node.Clock.Sleep(time.Second)
