@@ -60,7 +60,7 @@ func findPrograms() (programs, error) {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		return p, fmt.Errorf("cannot run containers: no %s in %s or on PATH; `make build` in podling's source leaves them beside podling, or use a runtime that is there already with --cri, or none with --runtime sim",
+		return p, fmt.Errorf("cannot run containers: no %s in %s or on PATH; `make build` in podling's source leaves them beside podling, or use a runtime that is there already with --cri, or no node with --runtime none",
 			strings.Join(missing, ", "), beside)
 	}
 	return p, nil
@@ -91,7 +91,7 @@ func find(name string, places []string) string {
 // mayRun says why this process cannot start containers, if so.
 func mayRun() error {
 	if os.Geteuid() != 0 {
-		return errors.New("starting containers needs root: run podling with sudo, use a runtime that is there already with --cri, or none with --runtime sim")
+		return errors.New("starting containers needs root: run podling with sudo, use a runtime that is there already with --cri, or no node with --runtime none")
 	}
 	return nil
 }
