@@ -69,6 +69,44 @@ func TestKilledGoesOn(t *testing.T) {
 	}
 }
 
+// TestEtcdClientsAreQuiet: what the API server's etcd clients have to say is not for the terminal.
+// They complain of an etcd that ends before them.
+func TestEtcdClientsAreQuiet(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	data, dir := t.TempDir(), t.TempDir()
+	etcd, err := startEtcd(data, false, log, zapcore.WarnLevel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, Config{DataDir: dir, EtcdServers: []string{etcd.endpoint}})
+	etcd.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := clientFor(t, c.Admin()).CoreV1().ConfigMaps("default").Create(ctx,
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "lost"}}, metav1.CreateOptions{}); err == nil {
+		t.Error("it was written without etcd")
+	}
+	eventually(t, "complaints in the log", func() error {
+		said, err := os.ReadFile(filepath.Join(dir, "log", "controlplane.log"))
+		if err == nil && !strings.Contains(string(said), "etcd-client") {
+			err = errors.New("none")
+		}
+		return err
+	})
+	etcd, err = startEtcd(data, false, log, zapcore.WarnLevel) // what waits for it can end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer etcd.stop()
+	if err := c.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // refused is the error of a start that must fail, and soon.
 func refused(t *testing.T, cfg Config) string {
 	t.Helper()

@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc/grpclog"
 	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/controlplane/etcdlog"
 )
 
 // openLog opens the file that the components log to, and sends klog there: warnings and errors, and
@@ -38,6 +40,7 @@ func setKlog(w io.Writer, verbosity int) error {
 	if err := level.Set(strconv.Itoa(verbosity)); err != nil { // sets the process's
 		return fmt.Errorf("set up logging: %w", err)
 	}
+	etcdlog.SetOutput(w)
 	info := io.Discard
 	if verbosity > 0 {
 		info = w
