@@ -8,6 +8,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -20,6 +21,10 @@ type pass struct {
 	seen lifecycle.Observed
 
 	sandbox *runtimeapi.PodSandboxConfig
+}
+
+func (p *pass) log() klog.Logger {
+	return klog.Background().WithValues("pod", klog.KObj(p.pod), "uid", p.uid)
 }
 
 // run carries the actions out in order. ctx lasts as long as a runtime call

@@ -20,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/kubelet/cgroup"
@@ -259,8 +258,4 @@ func (w *Worker) begin(ctx context.Context, passes *sync.WaitGroup, actions []li
 		p.run(context.WithoutCancel(ctx), patience, actions)
 		w.Tell(func(o *lifecycle.Observed) { o.Pass = nil })
 	}()
-}
-
-func (w *Worker) log() klog.Logger {
-	return klog.Background().WithValues("pod", klog.KObj(w.pod), "uid", w.uid)
 }
