@@ -108,7 +108,7 @@ func (p *pass) cleanUp(patience context.Context) bool {
 	err := errors.Join(p.node.Volumes.Unmount(patience, p.pod.UID), p.node.Cgroups.Remove(p.pod.UID))
 	if err != nil {
 		p.log().Error(err, "Cleaning up after the pod; trying again")
-		f := p.fail(p.seen.Volumes.Failure, "FailedCleanUp", err.Error())
+		f := p.fail(p.seen.Volumes.Failure, lifecycle.CleanUpFailed, err.Error())
 		p.tell(func(o *lifecycle.Observed) { o.Volumes.Failure = f })
 		return false
 	}
