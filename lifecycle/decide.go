@@ -40,7 +40,7 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 	case seen.Cleaned:
 		finished(pod, &seen, &p)
 	case seen.Killed:
-		if f := seen.Volumes.Failure; f != nil && f.Reason == CleanUpFailed && now.Before(f.retryAt()) {
+		if f := seen.CleanUp; f != nil && now.Before(f.retryAt()) {
 			p.Wake, p.Cause = f.retryAt(), "cleaning up is tried again"
 			return p
 		}
@@ -69,9 +69,6 @@ func long(pod *v1.Pod, old *v1.PodStatus, seen *Observed) Plan {
 	finished(pod, seen, &p)
 	return p
 }
-
-// CleanUpFailed is the failure of volumes that could not be taken away.
-const CleanUpFailed = "CleanUpFailed"
 
 // finished: nothing of the pod is left on the node.
 func finished(pod *v1.Pod, seen *Observed, p *Plan) {

@@ -36,6 +36,7 @@ type Observed struct {
 	Gone    bool      // the pod is no longer in the API
 	Evict   *Eviction // the node wants the pod to end
 	Killed  bool      // every container and sandbox was stopped for good
+	CleanUp *Failure  // the last attempt to take volumes, folders and cgroups away, if it failed
 	Cleaned bool      // volumes, folders and cgroups are gone too
 }
 

@@ -28,7 +28,7 @@ import (
 //	noroom REASON | room  for the resize that the spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
 //	probe NAME started|ready|live true|false
-//	volumes mounted|failed [REASON]
+//	volumes mounted|failed | cleanup failed
 //	network WHY | evict REASON | killed | cleaned | busy VERB | idle
 //	decide          asks Decide and reports its status: what changed, then the plan
 //	+DURATION       time passes
@@ -103,14 +103,6 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	return ""
 }
 
-// reasonOf is the failure that a command names last.
-func reasonOf(args []string) string {
-	if len(args) > 1 {
-		return args[1]
-	}
-	return "FailedMount"
-}
-
 // fact changes what is seen.
 func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) string) bool {
 	switch cmd {
@@ -149,8 +141,10 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 	case "volumes":
 		s.seen.Volumes = Volumes{Mounted: args[0] == "mounted"}
 		if args[0] == "failed" {
-			s.seen.Volumes.Failure = &Failure{Reason: reasonOf(args), Message: "no such config map", At: s.now, Attempts: 1}
+			s.seen.Volumes.Failure = &Failure{Reason: "FailedMount", Message: "no such config map", At: s.now, Attempts: 1}
 		}
+	case "cleanup":
+		s.seen.CleanUp = &Failure{Message: "busy", At: s.now, Attempts: 1}
 	case "resources":
 		s.give(s.seen.newest(args[0]), opt("cpu", ""))
 	case "noroom":

@@ -108,8 +108,8 @@ func (p *pass) cleanUp(patience context.Context) bool {
 	err := errors.Join(p.node.Volumes.Unmount(patience, p.pod.UID), p.node.Cgroups.Remove(p.pod.UID))
 	if err != nil {
 		p.log().Error(err, "Cleaning up after the pod; trying again")
-		f := p.fail(p.seen.Volumes.Failure, lifecycle.CleanUpFailed, err.Error())
-		p.tell(func(o *lifecycle.Observed) { o.Volumes.Failure = f })
+		f := p.fail(p.seen.CleanUp, "", err.Error())
+		p.tell(func(o *lifecycle.Observed) { o.CleanUp = f })
 		return false
 	}
 	p.tell(func(o *lifecycle.Observed) { o.Cleaned = true })
