@@ -28,6 +28,7 @@ type desk struct {
 	ctx      context.Context // nil until the desk opens
 	workers  map[types.UID]*worker.Worker
 	over     map[types.UID]bool    // worked off, but the API still lists them
+	left     map[types.UID]bool    // not in the API any more, but their workers are not done
 	rejected map[types.UID]bool    // not taken
 	waiting  map[types.UID]bool    // for room to be resized
 	early    map[types.UID]*v1.Pod // arrived before the desk opened
@@ -35,7 +36,7 @@ type desk struct {
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, waiting: map[types.UID]bool{}}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, waiting: map[types.UID]bool{}}
 }
 
 // open begins the work, with the pods that have arrived by now. Each worker's
@@ -43,14 +44,12 @@ func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
 // starts again finds its containers and makes none twice.
 func (d *desk) open(ctx context.Context) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.ctx = ctx
 	early := d.early
 	d.early = nil
-	d.mu.Unlock()
 	for _, pod := range early {
-		d.mu.Lock()
 		d.hire(pod, false, true)
-		d.mu.Unlock()
 	}
 }
 
@@ -70,6 +69,7 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 	case gone:
 		delete(d.over, pod.UID)
 		if w != nil {
+			d.left[pod.UID] = true
 			w.Gone()
 		}
 	case w != nil:
@@ -126,7 +126,10 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		for uid := range d.waiting { // there is room now, perhaps enough
 			d.resize(d.workers[uid], d.workers[uid].Newest())
 		}
-		d.over[pod.UID] = !gone
+		if !gone && !d.left[pod.UID] {
+			d.over[pod.UID] = true // until the API says that it is gone
+		}
+		delete(d.left, pod.UID)
 		d.shared.Reporter.Forget(pod.UID)
 	}()
 }

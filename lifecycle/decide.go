@@ -134,16 +134,16 @@ func graceAndCause(pod *v1.Pod, seen *Observed, over bool) (grace int64, cause s
 	case seen.Evict != nil && seen.Evict.Grace != nil:
 		return *seen.Evict.Grace, seen.Evict.Message
 	case pod.DeletionTimestamp != nil:
-		return graceOf(pod), "the pod was deleted"
+		return Grace(pod), "the pod was deleted"
 	case over:
-		return graceOf(pod), "the pod is over"
+		return Grace(pod), "the pod is over"
 	}
-	return graceOf(pod), "the pod ends"
+	return Grace(pod), "the pod ends"
 }
 
-// graceOf is the time between SIGTERM and SIGKILL in seconds (upstream:
+// Grace is the time between SIGTERM and SIGKILL in seconds (upstream:
 // setTerminationGracePeriod in pkg/kubelet/kuberuntime/kuberuntime_container.go).
-func graceOf(pod *v1.Pod) int64 {
+func Grace(pod *v1.Pod) int64 {
 	switch {
 	case pod.DeletionGracePeriodSeconds != nil:
 		return *pod.DeletionGracePeriodSeconds

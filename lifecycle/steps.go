@@ -120,7 +120,7 @@ func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (messa
 }
 
 func (t *todo) replace(pod *v1.Pod, c *v1.Container, r *Container, message string) {
-	t.kill = append(t.kill, Action{Verb: KillContainer, Container: c.Name, ID: r.ID, Grace: graceOf(pod), Message: message, Cause: message, Needed: true})
+	t.kill = append(t.kill, Action{Verb: KillContainer, Container: c.Name, ID: r.ID, Grace: Grace(pod), Message: message, Cause: message, Needed: true})
 }
 
 // initSteps finds the next init containers to run, and says whether the regular

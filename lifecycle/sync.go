@@ -36,13 +36,13 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 	switch {
 	case t.killPod && !t.sandbox:
 		if seen.anyRunning() || anyReady(seen) {
-			p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: graceOf(pod), Cause: "none of its containers is to run again", Needed: true})
+			p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: Grace(pod), Cause: "none of its containers is to run again", Needed: true})
 		} else if len(p.Actions) == 0 && p.Wake.IsZero() {
 			p.Cause = "its sandbox is gone and its restart policy does not allow another: it stays as it is until it is deleted"
 		}
 		return
 	case t.killPod:
-		p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: graceOf(pod), Cause: "its sandbox has to be made anew", Needed: true})
+		p.Actions = append(p.Actions, Action{Verb: StopPod, Grace: Grace(pod), Cause: "its sandbox has to be made anew", Needed: true})
 	default:
 		p.Actions = append(p.Actions, t.kill...)
 	}

@@ -106,13 +106,13 @@ func (s *starting) succeeded(ctx context.Context) {
 	}
 	s.tell(func(o *lifecycle.Observed) {
 		o.Failures, o.Pulls = without(o.Failures, s.c.Name), without(o.Pulls, s.c.Image)
-		o.Started = s.node.RuntimeName + "://" + s.id
+		o.Started = s.fullID()
 	})
 	s.prune(ctx)
 }
 
-// failed takes down what came of a start that did not work.
-// pulled is the image whose pull failed, or was held back.
+// failed takes down what came of a start that did not work. pulled is the image
+// whose pull failed, or was held back.
 func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pulled string) {
 	was := s.seen.Failures[s.c.Name]
 	if was != nil && was.Reason != step.Reason {
@@ -124,10 +124,9 @@ func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pu
 		f.Pull = pulled
 	}
 	if step.Kill {
-		for _, c := range s.running() {
-			s.tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
-			s.kill(ctx, patience, c, grace(s.pod), "FailedPostStartHook", nil)
-		}
+		c := lifecycle.Container{ID: s.fullID(), Name: s.c.Name, SandboxID: s.sandboxID(), State: lifecycle.Running}
+		s.tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
+		s.kill(ctx, patience, c, lifecycle.Grace(s.pod), "FailedPostStartHook", nil)
 	}
 	if s.id != "" {
 		if err := s.refresh(ctx, s.sandboxID(), s.id); err == nil {
@@ -146,17 +145,8 @@ func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pu
 	s.tell(func(o *lifecycle.Observed) { o.Failures = with(o.Failures, s.c.Name, f) })
 }
 
-// running is the container that is being started, once it runs.
-func (s *starting) running() []lifecycle.Container {
-	return []lifecycle.Container{{ID: s.node.RuntimeName + "://" + s.id, Name: s.c.Name, SandboxID: s.sandboxID(), State: lifecycle.Running}}
-}
-
-func grace(pod *v1.Pod) int64 {
-	if pod.Spec.TerminationGracePeriodSeconds != nil {
-		return *pod.Spec.TerminationGracePeriodSeconds
-	}
-	return lifecycle.MinimumGrace
-}
+// fullID is the container's ID as the API has it.
+func (s *starting) fullID() string { return s.node.RuntimeName + "://" + s.id }
 
 // prune removes all but the newest two of the container: what runs, and how it
 // ended the last time (upstream's limit: MaxPerPodContainer 1 in the garbage collector).
