@@ -35,6 +35,8 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	s.InitContainerStatuses = containerStatuses(pod, seen, initial, pod.Spec.InitContainers, old.InitContainerStatuses, p, st)
 	s.EphemeralContainerStatuses = containerStatuses(pod, seen, ephemeral, ephemeralSpecs(pod), old.EphemeralContainerStatuses, p, st)
 
+	limitMessages(pod, &s)
+
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
 	s.Phase = phase(pod, all, seen.Killed, regularActive(pod, seen))
 	switch { // what was once said to be over stays so, and the way it was said

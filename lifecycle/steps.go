@@ -46,12 +46,12 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 			if shouldStart(pod, c, newest) {
 				t.regular = append(t.regular, c)
 				if newest != nil && newest.State == Unknown {
-					t.replace(pod, c, newest, fmt.Sprintf("Container is in %q state, try killing it before restart", newest.State))
+					t.replace(pod, c, newest, fmt.Sprintf("Container is in %q state, try killing it before restart", newest.State), nil)
 				}
 			}
 			continue
 		}
-		message, restart := unwanted(pod, c, newest, seen)
+		message, restart, probe := unwanted(pod, c, newest, seen)
 		if message == "" {
 			keep++
 			if len(resizes(seen, c, newest)) > 0 {
@@ -63,7 +63,7 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 			message += ", will be restarted"
 			t.regular = append(t.regular, c)
 		}
-		t.replace(pod, c, newest, message)
+		t.replace(pod, c, newest, message, probe)
 	}
 	if keep == 0 && len(t.regular) == 0 {
 		t.killPod, t.initial = true, nil
@@ -98,9 +98,9 @@ func fresh(pod *v1.Pod, seen *Observed, t *todo) {
 	}
 }
 
-// unwanted says why a running container has to go ("" if it may stay), and
-// whether it runs again afterwards.
-func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (message string, restart bool) {
+// unwanted says why a running container has to go ("" if it may stay), whether it
+// runs again afterwards, and which probe it failed, if it is that.
+func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (message string, restart bool, failed *v1.Probe) {
 	restart = pod.Spec.RestartPolicy != v1.RestartPolicyNever
 	if c.RestartPolicy != nil {
 		restart = *c.RestartPolicy != v1.ContainerRestartPolicyNever
@@ -108,19 +108,26 @@ func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (messa
 	probes := seen.Probes[r.ID]
 	switch {
 	case changed(c, r):
-		return fmt.Sprintf("Container %s definition changed", c.Name), true
+		return fmt.Sprintf("Container %s definition changed", c.Name), true, nil
 	case probes.Live != nil && !*probes.Live:
-		return fmt.Sprintf("Container %s failed liveness probe", c.Name), restart
+		return fmt.Sprintf("Container %s failed liveness probe", c.Name), restart, c.LivenessProbe
 	case c.StartupProbe != nil && probes.Started != nil && !*probes.Started:
-		return fmt.Sprintf("Container %s failed startup probe", c.Name), restart
+		return fmt.Sprintf("Container %s failed startup probe", c.Name), restart, c.StartupProbe
 	case restartToResize(c, resizes(seen, c, r)):
-		return fmt.Sprintf("Container %s resize requires restart", c.Name), true
+		return fmt.Sprintf("Container %s resize requires restart", c.Name), true, nil
 	}
-	return "", false
+	return "", false, nil
 }
 
-func (t *todo) replace(pod *v1.Pod, c *v1.Container, r *Container, message string) {
-	t.kill = append(t.kill, Action{Verb: KillContainer, Container: c.Name, ID: r.ID, Grace: Grace(pod), Message: message, Cause: message, Needed: true})
+// replace ends a container that does not go on as it is. The probe that it failed
+// may give it another grace period than the pod's (KEP-2238; upstream:
+// setTerminationGracePeriod in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func (t *todo) replace(pod *v1.Pod, c *v1.Container, r *Container, message string, failed *v1.Probe) {
+	grace := Grace(pod)
+	if failed != nil && failed.TerminationGracePeriodSeconds != nil && pod.DeletionGracePeriodSeconds == nil {
+		grace = *failed.TerminationGracePeriodSeconds
+	}
+	t.kill = append(t.kill, Action{Verb: KillContainer, Container: c.Name, ID: r.ID, Grace: grace, Message: message, Cause: message, Needed: true})
 }
 
 // initSteps finds the next init containers to run, and says whether the regular
@@ -172,8 +179,8 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 			t.initial = append(t.initial, &pod.Spec.InitContainers[i+1])
 		}
 	}
-	again := func(message string) {
-		t.replace(pod, c, n, message)
+	again := func(message string, failed *v1.Probe) {
+		t.replace(pod, c, n, message, failed)
 		t.initial = append(t.initial, c)
 	}
 	switch n.State {
@@ -186,16 +193,16 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 		probes := seen.Probes[n.ID]
 		if c.StartupProbe != nil && (probes.Started == nil || !*probes.Started) {
 			if probes.Started != nil {
-				again(fmt.Sprintf("Init container %s failed startup probe", c.Name))
+				again(fmt.Sprintf("Init container %s failed startup probe", c.Name), c.StartupProbe)
 			}
 			break
 		}
 		next()
 		switch {
 		case changed(c, n):
-			again(fmt.Sprintf("Init container %s definition changed", c.Name))
+			again(fmt.Sprintf("Init container %s definition changed", c.Name), nil)
 		case probes.Live != nil && !*probes.Live:
-			again(fmt.Sprintf("Init container %s failed liveness probe", c.Name))
+			again(fmt.Sprintf("Init container %s failed liveness probe", c.Name), c.LivenessProbe)
 		}
 	case Exited:
 		switch {
@@ -214,7 +221,7 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 			t.killPod, t.initial = true, nil
 			return false
 		}
-		again(fmt.Sprintf("Init container is in %q state, try killing it before restart", n.State))
+		again(fmt.Sprintf("Init container is in %q state, try killing it before restart", n.State), nil)
 	}
 	return true
 }

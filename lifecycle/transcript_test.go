@@ -23,7 +23,7 @@ import (
 //	spec            the pod's spec is replaced; its generation grows
 //	delete [grace=N]  the pod is deleted; gone: it leaves the API
 //	sandbox [ready=false] [ip=A]
-//	container NAME created|running|exited [code=N] [reason=R] [cpu=Q]
+//	container NAME created|running|exited [code=N] [reason=R] [cpu=Q] [said=BYTES]
 //	resources NAME cpu=Q  the runtime gives it that
 //	noroom REASON | room  for the resize that the spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
@@ -196,6 +196,9 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 	if state == Exited {
 		c.FinishedAt = s.now
 		fmt.Sscan(opt("code", "0"), &c.ExitCode)
+		said := 0
+		fmt.Sscan(opt("said", "0"), &said)
+		c.Message = strings.Repeat("x", said)
 		c.Reason = opt("reason", map[bool]string{true: "Completed", false: "Error"}[c.ExitCode == 0])
 	}
 }
@@ -297,7 +300,11 @@ func state(s v1.ContainerState) string {
 	case s.Waiting != nil:
 		return strings.TrimRight("waiting "+s.Waiting.Reason+" "+s.Waiting.Message, " ")
 	case s.Terminated != nil:
-		return strings.TrimRight(fmt.Sprintf("terminated %d %s", s.Terminated.ExitCode, s.Terminated.Reason), " ")
+		said := ""
+		if strings.HasPrefix(s.Terminated.Message, "x") {
+			said = fmt.Sprintf(" (said %d bytes)", len(s.Terminated.Message))
+		}
+		return strings.TrimRight(fmt.Sprintf("terminated %d %s%s", s.Terminated.ExitCode, s.Terminated.Reason, said), " ")
 	}
 	return "none"
 }
