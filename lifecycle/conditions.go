@@ -24,7 +24,7 @@ const (
 // they are (upstream: PodConditionsByKubelet in pkg/kubelet/types).
 var owned = []v1.PodConditionType{
 	v1.PodReadyToStartContainers, v1.PodInitialized, v1.PodReady, v1.ContainersReady, v1.PodScheduled,
-	v1.PodResizeInProgress, v1.PodResizePending,
+	v1.PodResizeInProgress, v1.PodResizePending, v1.AllContainersRestarting,
 }
 
 // Owned says whether the node writes conditions of that type.
@@ -48,6 +48,7 @@ func conditions(pod *v1.Pod, old *v1.PodStatus, s *v1.PodStatus, seen *Observed,
 		ready,
 		v1.PodCondition{Type: v1.PodScheduled, Status: v1.ConditionTrue},
 	)
+	out = append(out, restartAllCondition(pod, old, seen, s.Phase)...)
 	for i := range out {
 		if Owned(out[i].Type) {
 			out[i].ObservedGeneration = pod.Generation

@@ -30,8 +30,9 @@ const (
 
 // containerStatuses makes the API's view of one list of containers from what
 // the runtime shows, what was reported before and what failed (upstream:
-// convertToAPIContainerStatuses in pkg/kubelet/kubelet_pods.go).
-func containerStatuses(pod *v1.Pod, seen *Observed, k kind, specs []v1.Container, old []v1.ContainerStatus, p *Plan, st *starts) []v1.ContainerStatus {
+// convertToAPIContainerStatuses in pkg/kubelet/kubelet_pods.go). all: they are
+// being removed to run again together.
+func containerStatuses(pod *v1.Pod, seen *Observed, k kind, specs []v1.Container, old []v1.ContainerStatus, all bool, p *Plan, st *starts) []v1.ContainerStatus {
 	if len(specs) == 0 {
 		return nil
 	}
@@ -39,7 +40,7 @@ func containerStatuses(pod *v1.Pod, seen *Observed, k kind, specs []v1.Container
 	for i := range specs {
 		c := &specs[i]
 		was := find(old, c.Name)
-		s := fromRuntime(pod, seen, c, was)
+		s := fromRuntime(pod, seen, c, was, all && k != ephemeral)
 		if inferredInit(pod, seen, k, c, &s) {
 			out = append(out, s)
 			continue
@@ -56,7 +57,7 @@ func containerStatuses(pod *v1.Pod, seen *Observed, k kind, specs []v1.Container
 
 // fromRuntime is the status as the runtime's newest two containers of that name
 // tell it, or, where the runtime knows none, as it was reported before.
-func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.ContainerStatus) v1.ContainerStatus {
+func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.ContainerStatus, all bool) v1.ContainerStatus {
 	s, found := v1.ContainerStatus{}, 0
 	for i := range seen.Containers {
 		r := &seen.Containers[i]
@@ -65,6 +66,9 @@ func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.Container
 		}
 		if found++; found == 1 {
 			s = running(seen, c, r, was)
+			if t := s.State.Terminated; all && t != nil && t.Reason == ContainerStatusUnknown {
+				t.Reason = RestartingAllContainers
+			}
 			continue
 		}
 		if r.State == Exited {
@@ -74,6 +78,9 @@ func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.Container
 	}
 	if found == 0 {
 		s = absent(pod, c, was)
+		if all && was != nil && was.State.Waiting == nil {
+			s = removed(s, was)
+		}
 	}
 	if s.VolumeMounts == nil {
 		s.VolumeMounts = volumeMounts(c)

@@ -4,8 +4,9 @@ import v1 "k8s.io/api/core/v1"
 
 // phase sums the containers up into the pod's phase (upstream: getPhase in
 // pkg/kubelet/kubelet_pods.go). ended: nothing of the pod will run again,
-// whatever its restart policy says.
-func phase(pod *v1.Pod, statuses []v1.ContainerStatus, ended, hasInitialized bool) v1.PodPhase {
+// whatever its restart policy says. Whether a sidecar has started counts as it was
+// reported last: upstream's phase is one report behind its probes.
+func phase(pod *v1.Pod, old *v1.PodStatus, statuses []v1.ContainerStatus, ended, hasInitialized bool) v1.PodPhase {
 	pendingInit, pendingSidecars, failedInit := 0, 0, 0
 	unknown, running, waiting, stopped, stoppedForGood, succeeded := 0, 0, 0, 0, 0, 0
 
@@ -17,7 +18,7 @@ func phase(pod *v1.Pod, statuses []v1.ContainerStatus, ended, hasInitialized boo
 			case s == nil:
 				unknown++
 			case s.State.Running != nil:
-				if s.Started == nil || !*s.Started {
+				if w := find(old.InitContainerStatuses, c.Name); w == nil || w.Started == nil || !*w.Started {
 					pendingSidecars++
 				}
 				running++
@@ -36,7 +37,7 @@ func phase(pod *v1.Pod, statuses []v1.ContainerStatus, ended, hasInitialized boo
 		switch {
 		case end == nil:
 			pendingInit++
-		case end.ExitCode != 0 && !shouldRestart(pod, c, end.ExitCode):
+		case end.ExitCode != 0 && !runsAgain(pod, c, end):
 			failedInit++
 		}
 	}
@@ -50,7 +51,7 @@ func phase(pod *v1.Pod, statuses []v1.ContainerStatus, ended, hasInitialized boo
 			running++
 		case end != nil:
 			stopped++
-			if !shouldRestart(pod, c, end.ExitCode) {
+			if !runsAgain(pod, c, end) {
 				stoppedForGood++
 			}
 			if s.State.Terminated != nil && end.ExitCode == 0 {
@@ -94,6 +95,11 @@ func ending(s *v1.ContainerStatus) *v1.ContainerStateTerminated {
 		return s.LastTerminationState.Terminated
 	}
 	return nil
+}
+
+// runsAgain: by its restart policy, or because all of them do.
+func runsAgain(pod *v1.Pod, c *v1.Container, end *v1.ContainerStateTerminated) bool {
+	return end.Reason == RestartingAllContainers || shouldRestart(pod, c, end.ExitCode)
 }
 
 func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }

@@ -31,10 +31,11 @@ const (
 	StartContainer  Verb = "start container"
 	ResizeContainer Verb = "resize container"
 	KillContainer   Verb = "kill container"
-	StopPod         Verb = "stop pod"   // every container, then the sandboxes; the pod may go on in a new one
-	KillPod         Verb = "kill pod"   // the same, for good
-	CleanUp         Verb = "clean up"   // volumes, folders, cgroups
-	DeletePod       Verb = "delete pod" // from the API, with grace period 0
+	RemoveContainer Verb = "remove container" // after killing it, if it runs
+	StopPod         Verb = "stop pod"         // every container, then the sandboxes; the pod may go on in a new one
+	KillPod         Verb = "kill pod"         // the same, for good
+	CleanUp         Verb = "clean up"         // volumes, folders, cgroups
+	DeletePod       Verb = "delete pod"       // from the API, with grace period 0
 )
 
 // Action is one thing to do.

@@ -31,14 +31,15 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 		s.Resources, s.AllocatedResources = podResources(pod)
 	}
 
-	s.ContainerStatuses = containerStatuses(pod, seen, regular, pod.Spec.Containers, old.ContainerStatuses, p, st)
-	s.InitContainerStatuses = containerStatuses(pod, seen, initial, pod.Spec.InitContainers, old.InitContainerStatuses, p, st)
-	s.EphemeralContainerStatuses = containerStatuses(pod, seen, ephemeral, ephemeralSpecs(pod), old.EphemeralContainerStatuses, p, st)
+	restarting := restartingAll(pod, old, seen)
+	s.ContainerStatuses = containerStatuses(pod, seen, regular, pod.Spec.Containers, old.ContainerStatuses, restarting, p, st)
+	s.InitContainerStatuses = containerStatuses(pod, seen, initial, pod.Spec.InitContainers, old.InitContainerStatuses, restarting, p, st)
+	s.EphemeralContainerStatuses = containerStatuses(pod, seen, ephemeral, ephemeralSpecs(pod), old.EphemeralContainerStatuses, false, p, st)
 
 	limitMessages(pod, &s)
 
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
-	s.Phase = phase(pod, all, seen.Killed, regularActive(pod, seen))
+	s.Phase = phase(pod, old, all, seen.Killed, regularActive(pod, seen))
 	switch { // what was once said to be over stays so, and the way it was said
 	case terminal(old.Phase):
 		s.Phase = old.Phase

@@ -18,6 +18,12 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 		}
 		p.Actions = append(p.Actions, Action{Verb: MountVolumes, Cause: "the pod's containers need its volumes", Needed: true})
 	}
+	if was(&p.Status, v1.AllContainersRestarting) {
+		if seen.Runtime == "" {
+			p.Actions = append(p.Actions, removeAll(pod, seen)...)
+		}
+		return
+	}
 	t := compute(pod, seen)
 	if !t.any() {
 		return

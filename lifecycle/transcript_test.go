@@ -24,6 +24,7 @@ import (
 //	delete [grace=N]  the pod is deleted; gone: it leaves the API
 //	sandbox [ready=false] [ip=A]
 //	container NAME created|running|exited [code=N] [reason=R] [cpu=Q] [said=BYTES]
+//	removed NAME  the runtime has none of that name any more
 //	resources NAME cpu=Q  the runtime gives it that
 //	noroom REASON | room  for the resize that the spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
@@ -116,6 +117,8 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		s.seen.Sandboxes = append([]Sandbox{box}, s.seen.Sandboxes...)
 	case "container":
 		s.container(args[0], ContainerState(args[1]), opt)
+	case "removed":
+		s.seen.Containers = slices.DeleteFunc(s.seen.Containers, func(c Container) bool { return c.Name == args[0] })
 	case "fail":
 		f := &Failure{Reason: args[1], Message: "what went wrong", At: s.now, Attempts: 1, Image: specImage(s.pod, args[0])}
 		if slices.Contains(args, "exited") {
@@ -249,7 +252,7 @@ func (s *story) decide() string {
 				fmt.Fprintf(&out, " then back-off %s", a.Backoff.Delay)
 				s.seen.Backoffs = map[string]Backoff{a.Container: *a.Backoff}
 			}
-		case KillContainer, StopPod, KillPod:
+		case KillContainer, RemoveContainer, StopPod, KillPod:
 			fmt.Fprintf(&out, " grace=%ds", a.Grace)
 		}
 		fmt.Fprintf(&out, " (%s)\n", a.Cause)

@@ -18,9 +18,9 @@ const (
 	annotationAttach = "volumes.kubernetes.io/controller-managed-attach-detach"
 )
 
-// featureWebSockets is declared because the node's own port speaks them (package server): the API
-// server then hands exec, attach and port-forward on as they come.
-const featureWebSockets = "ExtendWebSocketsToKubelet"
+// declared is what the API server and the scheduler may ask of this node (KEP-5328). The node's own
+// port speaks WebSockets, so that the API server hands exec, attach and port-forward on as they come.
+var declared = []string{"ExtendWebSocketsToKubelet", "RestartAllContainersOnContainerExits"}
 
 // describe gives the node the labels and the status that it ought to have; what others put there
 // stays.
@@ -52,7 +52,7 @@ func (n *Node) describe(node *v1.Node, now time.Time) {
 	status.Images = s.images
 	status.RuntimeHandlers = s.runtime.handlers
 	status.Features = s.runtime.features
-	status.DeclaredFeatures = []string{featureWebSockets}
+	status.DeclaredFeatures = declared
 	status.Conditions = conditions(status.Conditions, s, now)
 }
 

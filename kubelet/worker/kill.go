@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -96,6 +97,39 @@ func (p *pass) killOne(ctx, patience context.Context, a lifecycle.Action) bool {
 	}
 	return true
 }
+
+// remove takes a container away, and ends it first if it runs.
+func (p *pass) remove(ctx, patience context.Context, a lifecycle.Action) bool {
+	i := slices.IndexFunc(p.seen.Containers, func(c lifecycle.Container) bool { return c.ID == a.ID })
+	if i < 0 {
+		return true
+	}
+	c := p.seen.Containers[i]
+	if c.State != lifecycle.Exited && !p.kill(ctx, patience, c, a.Grace, a.Message, nil) {
+		return false
+	}
+	if err := p.node.Runtime.RemoveContainer(ctx, bare(a.ID)); err != nil && !notFound(err) {
+		p.criError(err)
+		p.log().Error(err, "Removing a container; trying again", "container", c.Name)
+		p.node.Clock.Sleep(time.Second)
+		return false
+	}
+	p.forget(a.ID)
+	return true
+}
+
+// forget: the runtime does not have that container any more.
+func (p *pass) forget(id string) {
+	p.tell(func(o *lifecycle.Observed) {
+		o.Containers = slices.DeleteFunc(slices.Clone(o.Containers), func(c lifecycle.Container) bool { return c.ID == id })
+		o.Probes, o.Stopped = without(o.Probes, id), without(o.Stopped, id)
+	})
+	p.Tell(func(*lifecycle.Observed) { p.removed = append(p.removed[max(0, len(p.removed)-lateNews):], id) })
+}
+
+// lateNews is how many containers of one pod may have been removed before the
+// runtime's last word on the first of them arrives.
+const lateNews = 100
 
 // kill ends a container: its preStop hook, its turn among the sidecars, SIGTERM,
 // and after the grace period SIGKILL (upstream: killContainer in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -17,8 +18,10 @@ func (w *Worker) Saw(sandbox *runtimeapi.PodSandboxStatus, containers []*runtime
 		if sandbox != nil {
 			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(sandbox))
 		}
-		for _, c := range containers {
-			o.Containers = upsert(o.Containers, w.node.container(w.pod, sandbox.GetId(), c))
+		for _, s := range containers {
+			if c := w.node.container(w.pod, sandbox.GetId(), s); !slices.Contains(w.removed, c.ID) {
+				o.Containers = upsert(o.Containers, c)
+			}
 		}
 	})
 }

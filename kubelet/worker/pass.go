@@ -55,6 +55,8 @@ func (p *pass) do(ctx, patience context.Context, a lifecycle.Action) bool {
 		return p.resize(ctx, a)
 	case lifecycle.KillContainer:
 		return p.killOne(ctx, patience, a)
+	case lifecycle.RemoveContainer:
+		return p.remove(ctx, patience, a)
 	case lifecycle.StopPod:
 		return p.stopPod(ctx, patience, a)
 	case lifecycle.KillPod:

@@ -166,10 +166,7 @@ func (s *starting) prune(ctx context.Context) {
 			s.log().Error(err, "Removing a dead container; the next restart tries again", "container", id)
 			continue
 		}
-		s.tell(func(o *lifecycle.Observed) {
-			o.Containers = slices.DeleteFunc(slices.Clone(o.Containers), func(c lifecycle.Container) bool { return c.ID == id })
-			o.Probes, o.Stopped = without(o.Probes, id), without(o.Stopped, id)
-		})
+		s.forget(id)
 	}
 }
 

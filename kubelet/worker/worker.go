@@ -76,6 +76,7 @@ type Worker struct {
 	seen     lifecycle.Observed
 	stopPass context.CancelFunc
 	probes   *probe.Pod
+	removed  []string          // IDs of the containers that were removed last
 	mounted  map[string]string // volume paths; written and read by passes only
 }
 

@@ -214,6 +214,6 @@ var conditionReasons = []Reason{
 		Next:    "All containers are removed, then the init containers run, then the others.",
 		Fix:     []string{"kubectl logs POD -c CONTAINER --previous"},
 		Source:  []string{conditionRules, "KEP-5532"},
-		Example: Example{"", "podling's node restarts the one container only"},
+		Example: Example{"RestartingAllContainers.yaml", "main ends with 42 once, for which its rule restarts the whole pod"},
 	},
 }

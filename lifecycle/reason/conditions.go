@@ -114,6 +114,6 @@ var conditionTypes = []Reason{
 		Next:    "True until the old containers are removed; then the init containers run again.",
 		Fix:     []string{"kubectl logs POD -c CONTAINER --previous shows why the container ended"},
 		Source:  []string{apiTypes, conditionRules, "KEP-5532"},
-		Example: Example{"", "podling's node restarts the one container only"},
+		Example: Example{"RestartingAllContainers.yaml", "main ends with 42 once, for which its rule restarts the whole pod"},
 	},
 }

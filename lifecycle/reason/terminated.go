@@ -79,6 +79,6 @@ var terminated = []Reason{
 		Next:    "All containers run again, from the init containers on.",
 		Fix:     []string{"look at the container whose rule asked for it"},
 		Source:  []string{phaseRule, "KEP-5532"},
-		Example: Example{"", "podling's node restarts the one container only"},
+		Example: Example{"RestartingAllContainers.yaml", "main ends with 42 once, for which its rule restarts the whole pod"},
 	},
 }

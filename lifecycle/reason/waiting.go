@@ -190,6 +190,6 @@ var waiting = []Reason{
 		Next:    "The init containers run again, then this one.",
 		Fix:     []string{"kubectl logs POD -c CONTAINER --previous of the container that ended"},
 		Source:  []string{phaseRule, "KEP-5532"},
-		Example: Example{"", "podling's node restarts the one container only"},
+		Example: Example{"RestartingAllContainers.yaml", "main ends with 42 once, for which its rule restarts the whole pod"},
 	},
 }
