@@ -51,7 +51,7 @@ func conditions(pod *v1.Pod, old *v1.PodStatus, s *v1.PodStatus, seen *Observed,
 	out = append(out, restartAllCondition(pod, old, seen, s.Phase)...)
 	for i := range out {
 		if Owned(out[i].Type) {
-			out[i].ObservedGeneration = pod.Generation
+			out[i].ObservedGeneration = s.ObservedGeneration
 			out[i].LastTransitionTime = transition(old, &out[i], now)
 		}
 	}

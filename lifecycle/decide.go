@@ -49,6 +49,12 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 		grace, cause := graceAndCause(pod, &seen, over)
 		p.Actions = []Action{{Verb: KillPod, Grace: grace, Cause: cause}}
 	default:
+		if first, ok := startedFirst(old, &p.Status, &seen); ok {
+			p.Status = first
+			p.wakeAt(now, "that the container has started is reported first")
+			return p
+		}
+		p.Events = append(p.Events, st.events...)
 		p.Events = append(p.Events, backoffEvents(pod, old, &p.Status)...)
 		p.Events = append(p.Events, resizeEvents(pod, old, &p.Status, &seen)...)
 		sync(pod, old, &seen, &p, &st)
@@ -171,8 +177,7 @@ func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
 			}
 			switch c.State.Waiting.Reason {
 			case CrashLoopBackOff:
-				out = append(out, Event{Type: v1.EventTypeWarning, Reason: "BackOff", Container: c.Name,
-					Message: fmt.Sprintf("Back-off restarting failed container %s in pod %s", c.Name, describe(pod))})
+				out = append(out, crashLoop(pod, c.Name))
 			case ImagePullBackOff:
 				what, _, _ := strings.Cut(c.State.Waiting.Message, ": ") // without what went wrong the last time
 				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: c.Name, Message: what},
@@ -184,4 +189,10 @@ func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
 	begin(old.ContainerStatuses, s.ContainerStatuses)
 	begin(old.EphemeralContainerStatuses, s.EphemeralContainerStatuses)
 	return out
+}
+
+// crashLoop is the Event of a restart back-off that begins.
+func crashLoop(pod *v1.Pod, container string) Event {
+	return Event{Type: v1.EventTypeWarning, Reason: "BackOff", Container: container,
+		Message: fmt.Sprintf("Back-off restarting failed container %s in pod %s", container, describe(pod))}
 }

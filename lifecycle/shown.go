@@ -42,3 +42,37 @@ func known(s *v1.PodStatus, c *Container) bool {
 	}
 	return false
 }
+
+// startedFirst is the status of a moment in which startup probes have succeeded: it
+// says so and nothing else. What follows, readiness above all, is in the next one
+// (upstream: SetContainerStartup in pkg/kubelet/status/status_manager.go, which
+// comes before the sync that it causes).
+func startedFirst(old, s *v1.PodStatus, seen *Observed) (first v1.PodStatus, ok bool) {
+	for _, f := range seen.Failures {
+		if !f.Reported {
+			return first, false // that is not to wait
+		}
+	}
+	first = *old
+	first.InitContainerStatuses, ok = startedIn(old.InitContainerStatuses, s.InitContainerStatuses)
+	regular, some := startedIn(old.ContainerStatuses, s.ContainerStatuses)
+	first.ContainerStatuses = regular
+	return first, ok || some
+}
+
+// startedIn is old, with those containers marked as started that are so in now.
+func startedIn(old, now []v1.ContainerStatus) (list []v1.ContainerStatus, some bool) {
+	list = old
+	for i := range old {
+		was, is := &old[i], find(now, old[i].Name)
+		if is == nil || is.ContainerID != was.ContainerID || was.State.Running == nil || is.State.Running == nil ||
+			was.Started == nil || *was.Started || !*is.Started {
+			continue
+		}
+		if !some {
+			list, some = slices.Clone(old), true
+		}
+		list[i].Started = is.Started
+	}
+	return list, some
+}

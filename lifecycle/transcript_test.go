@@ -275,6 +275,9 @@ func (s *story) decide() string {
 // lines writes a status down, one fact a line.
 func lines(s *v1.PodStatus) []string {
 	out := []string{fmt.Sprintf("phase: %s %s %s", s.Phase, s.Reason, s.Message)}
+	if s.ObservedGeneration > 1 {
+		out = append(out, fmt.Sprintf("observedGeneration: %d", s.ObservedGeneration))
+	}
 	for _, c := range s.Conditions {
 		out = append(out, strings.TrimRight(fmt.Sprintf("%s: %s %s %s", c.Type, c.Status, c.Reason, c.Message), " "))
 	}

@@ -13,6 +13,8 @@ type starts struct {
 	now  time.Time
 	held map[string]bool
 	next map[string]Backoff
+
+	events []Event // of back-offs that no status shows
 }
 
 // hold keeps the container from being started before at.
@@ -41,11 +43,20 @@ func (st *starts) leave(c *v1.Container, b Backoff) {
 // has been reported.
 func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus, p *Plan, st *starts) {
 	newest := seen.newest(c.Name)
-	if seen.Cleaned || !shouldStart(pod, c, newest) || (k == ephemeral && newest != nil) {
+	if seen.Cleaned || !shouldStart(pod, c, newest) {
 		return
 	}
 	fail := seen.Failures[c.Name]
 	dead := newest != nil && newest.State == Exited
+	if k == ephemeral && newest != nil { // it is not started again, but why it did not start stays
+		if fail != nil && fail.Exited == newest.ID {
+			wait(s, fail.Reason, fail.Message)
+		}
+		return
+	}
+	if k == initial && dead && newest.ExitCode == 0 {
+		defer st.quietly(pod, seen, c, newest, was, s)()
+	}
 	if fail != nil && fail.Image != c.Image && !dead {
 		// The spec names another image now, and the old one's back-off is of no interest.
 		wait(s, fail.Reason, fail.Message)
@@ -59,6 +70,18 @@ func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.Con
 		return
 	}
 	exited(pod, c, newest, seen, was, s, p, st)
+}
+
+// quietly keeps the status of a sidecar that ended with 0 as it is: it is never
+// shown as waiting to be started again (upstream: convertToAPIContainerStatuses in
+// pkg/kubelet/kubelet_pods.go takes it for an init container that is done). That
+// its back-off begins is told by an Event alone.
+func (st *starts) quietly(pod *v1.Pod, seen *Observed, c *v1.Container, newest *Container, was, s *v1.ContainerStatus) (restore func()) {
+	state, last := s.State, s.LastTerminationState
+	if _, in := seen.Backoffs[c.Name].Until(c.Image, newest.FinishedAt, st.now); in && !shown(was, newest.ID) {
+		st.events = append(st.events, crashLoop(pod, c.Name))
+	}
+	return func() { s.State, s.LastTerminationState = state, last }
 }
 
 // failed: the last attempt to start the container did not work.

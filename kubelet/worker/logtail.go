@@ -6,6 +6,10 @@ import (
 	"os"
 )
 
+// logWindow is how much of a log's end is read: the longest line that the runtime
+// writes in one piece (16 KiB) and what goes before each line are less.
+const logWindow = 32 << 10
+
 // logTail is the text of the last lines of a CRI log: "TIME STREAM TAG TEXT",
 // where the tag P says that the line goes on (upstream: readLastStringFromContainerLogs).
 func logTail(path string) string {
@@ -18,7 +22,7 @@ func logTail(path string) string {
 	if err != nil {
 		return ""
 	}
-	from := max(0, end-4*maxMessageLog) // lines carry some 45 bytes of their own
+	from := max(0, end-logWindow)
 	if _, err := f.Seek(from, io.SeekStart); err != nil {
 		return ""
 	}
@@ -26,12 +30,12 @@ func logTail(path string) string {
 	if err != nil {
 		return ""
 	}
-	lines := bytes.SplitAfter(raw, []byte("\n"))
+	lines := bytes.SplitAfter(raw, []byte("\n")) // the last is what has no end yet, mostly nothing
 	if from > 0 && len(lines) > 0 {
 		lines = lines[1:] // cut in the middle
 	}
-	if len(lines) > maxMessageLines {
-		lines = lines[len(lines)-maxMessageLines:]
+	if n := maxMessageLines + 1; len(lines) > n {
+		lines = lines[len(lines)-n:]
 	}
 	var text []byte
 	for _, line := range lines {

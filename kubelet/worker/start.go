@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"google.golang.org/grpc/status"
@@ -187,7 +188,31 @@ func (s *starting) containerConfig(ctx context.Context, ref string, restarts int
 		}
 		s.pass.sandbox = config
 	}
-	return s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted, s.images)
+	config, err := s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted, s.images)
+	if err != nil {
+		return nil, err
+	}
+	return config, s.share(config)
+}
+
+// share puts an ephemeral container into the process namespace of the container
+// that it names as its target, unless all share one anyway (upstream: getTargetID
+// in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func (s *starting) share(config *runtimeapi.ContainerConfig) error {
+	ns := config.Linux.SecurityContext.NamespaceOptions
+	for _, e := range s.pod.Spec.EphemeralContainers {
+		if e.Name != s.c.Name || e.TargetContainerName == "" {
+			continue
+		}
+		i := slices.IndexFunc(s.seen.Containers, func(c lifecycle.Container) bool { return c.Name == e.TargetContainerName })
+		if i < 0 {
+			return fmt.Errorf("unable to find target container %s", e.TargetContainerName)
+		}
+		if ns.Pid == runtimeapi.NamespaceMode_CONTAINER {
+			ns.Pid, ns.TargetId = runtimeapi.NamespaceMode_TARGET, bare(s.seen.Containers[i].ID)
+		}
+	}
+	return nil
 }
 
 func (p *pass) podIPs() []string {
