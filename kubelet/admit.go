@@ -7,6 +7,7 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/security/apparmor"
 
 	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
@@ -25,6 +26,9 @@ func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
 	onlyNoExecute := func(t *v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute }
 	_, untolerated := corev1.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, onlyNoExecute, false)
 	room.Tolerated = !untolerated
+	if err := apparmor.NewValidator().Validate(pod); err != nil {
+		room.AppArmor = err.Error()
+	}
 	return lifecycle.Admit(pod, room)
 }
 

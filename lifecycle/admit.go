@@ -21,19 +21,22 @@ type Room struct {
 
 	AffinityMatches bool // the node is one that the pod's nodeSelector and affinity allow
 	Tolerated       bool // the pod tolerates the node's NoExecute taints
+
+	AppArmor string // why the AppArmor profiles that the pod asks for cannot be enforced; "" if they can
 }
 
 // Admit says why the node cannot take the pod, nil if it can (upstream:
-// pkg/kubelet/lifecycle/predicate.go and AdmissionCheck in pkg/scheduler).
+// pkg/kubelet/lifecycle, predicate.go and handlers.go, and AdmissionCheck in
+// pkg/scheduler; the order is that of the admit handlers in pkg/kubelet/kubelet.go).
 func Admit(pod *v1.Pod, room Room) *Rejection {
+	if r := sysctls(pod); r != nil {
+		return r
+	}
 	if want, ok := pod.Labels[v1.LabelOSStable]; ok && want != room.OS {
 		return &Rejection{"PodOSSelectorNodeLabelDoesNotMatch", "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label"}
 	}
 	if pod.Spec.OS != nil && string(pod.Spec.OS.Name) != room.OS {
 		return &Rejection{"PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"}
-	}
-	if r := sysctls(pod); r != nil {
-		return r
 	}
 	if r := fits(pod, room); r != nil {
 		return r
@@ -48,6 +51,8 @@ func Admit(pod *v1.Pod, room Room) *Rejection {
 		return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
 	case !room.Tolerated:
 		return predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate")
+	case room.AppArmor != "":
+		return &Rejection{"AppArmor", "Cannot enforce AppArmor: " + room.AppArmor}
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ import (
 //	probe NAME started|ready|live true|false
 //	volumes mounted|failed | cleanup failed
 //	network WHY | evict REASON | killed | cleaned | busy VERB | idle
+//	admit [affinity=no] [tolerated=no] [apparmor=WHY]  asks a node of 2 CPUs and 1 GiB to take the pod
 //	decide          asks Decide and reports its status: what changed, then the plan
 //	+DURATION       time passes
 type story struct {
@@ -86,6 +87,8 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		s.pod.Generation++
 	case "gone":
 		s.seen.Gone = true
+	case "admit":
+		return admission(s.pod, opt)
 	case "decide":
 		return s.decide()
 	default:
@@ -204,6 +207,15 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 		c.Message = strings.Repeat("x", said)
 		c.Reason = opt("reason", map[bool]string{true: "Completed", false: "Error"}[c.ExitCode == 0])
 	}
+}
+
+func admission(pod *v1.Pod, opt func(key, otherwise string) string) string {
+	room := Room{OS: "linux", AffinityMatches: opt("affinity", "") != "no", Tolerated: opt("tolerated", "") != "no", AppArmor: opt("apparmor", "")}
+	room.Allocatable = v1.ResourceList{v1.ResourceCPU: resource.MustParse("2"), v1.ResourceMemory: resource.MustParse("1Gi"), v1.ResourcePods: resource.MustParse("10")}
+	if r := Admit(pod, room); r != nil {
+		return r.Reason + ": " + r.Message + "\n"
+	}
+	return "taken\n"
 }
 
 // give: the runtime has given the container that much CPU.

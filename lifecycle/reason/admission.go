@@ -130,7 +130,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"cat /sys/module/apparmor/parameters/enabled and aa-status on the node", "load the profile there, or take securityContext.appArmorProfile away"},
 		Source:  []string{admitHandlers, "KEP-24"},
-		Example: Example{"", "needs a node without AppArmor, and podling's node does not check it yet"},
+		Example: Example{"", "needs a node without AppArmor"},
 	},
 	{
 		Name: "PodFeatureUnsupported", Kind: Pod, Where: inReason,
