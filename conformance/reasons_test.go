@@ -47,7 +47,6 @@ var notYet = []struct {
 	{"the node would have to be filled with 110 pods", reason.Pod, []string{"OutOfpods"}},
 	{"the node does not resize running pods", reason.Condition, []string{"PodResizePending", "PodResizeInProgress", "Deferred", "Infeasible", "Error"}},
 	{"the node does not resize running pods", reason.Event, []string{"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError"}},
-	{"the runtime cannot be told to fail so", reason.Waiting, []string{"ImageInspectError", "PreStartHookError", "PreCreateHookError", "SignatureValidationFailed"}},
 	{"the runtime cannot be told to fail so", reason.Event, []string{"FailedKillPod"}},
 	{"the machine would have to be restarted", reason.Terminated, []string{"Unknown"}},
 	{"the node says it in other words, or not at all", reason.Event, []string{

@@ -39,6 +39,7 @@ import (
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/kubelet/worker"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // Config is what a node needs to be one.
@@ -86,16 +87,18 @@ func New(cfg Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
 	}
+	clk := clock.RealClock{}
+	faults := fault.New(clk)
+	cfg.Runtime, cfg.Images = faults.Runtime(cfg.Runtime), faults.Images(cfg.Images)
 	k := &Kubelet{config: cfg, client: client}
 	k.recorder = newRecorder(client, cfg.NodeName)
 	runtime, err := cfg.Runtime.Version(context.Background(), "0.1.0")
 	if err != nil {
 		return nil, fmt.Errorf("the container runtime of node %s does not answer: %w", cfg.NodeName, err)
 	}
-	clk := clock.RealClock{}
 	k.shared = &worker.Node{
 		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
-		Runtime: cfg.Runtime, Slots: worker.NewSlots(), Images: image.New(cfg.Images, clk), Clock: clk,
+		Runtime: cfg.Runtime, Slots: worker.NewSlots(), Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
@@ -139,6 +142,7 @@ const relistEvery = 30 * time.Second
 func (k *Kubelet) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	context.AfterFunc(ctx, k.shared.Faults.Clear) // or the end would wait for calls that hang
 	k.recorder.start(ctx)
 	defer k.recorder.stop()
 	k.shared.Reporter = report.New(ctx, k.client)

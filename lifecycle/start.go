@@ -19,6 +19,7 @@ const (
 	RegistryUnavailable        = "RegistryUnavailable"
 	SignatureValidationFailed  = "SignatureValidationFailed"
 	CreateContainerConfigError = "CreateContainerConfigError"
+	PreCreateHookError         = "PreCreateHookError"
 	CreateContainerError       = "CreateContainerError"
 	PreStartHookError          = "PreStartHookError"
 	RunContainerError          = "RunContainerError"
@@ -37,7 +38,9 @@ type Image struct {
 // images are there.
 type Start struct {
 	Config    *Result // the container's configuration
+	PreCreate *Result // the node's own step before the container is made
 	Create    *Result // ID is the container's
+	PreStart  *Result // the node's own step before it is started
 	Run       *Result
 	PostStart *Result
 }
@@ -67,7 +70,9 @@ const (
 	PullImage       StepVerb = "pull image"
 	ImageReady      StepVerb = "image is there"
 	Configure       StepVerb = "configure container"
+	PreCreate       StepVerb = "run PreCreateContainer"
 	CreateContainer StepVerb = "create container"
+	PreStart        StepVerb = "run PreStartContainer"
 	RunContainer    StepVerb = "run container"
 	RunPostStart    StepVerb = "run postStart hook"
 	StartFailed     StepVerb = "failed"
@@ -106,16 +111,26 @@ func NextStep(c *v1.Container, s Start) Step {
 			return Step{Verb: RunPostStart, Events: started}
 		}
 		return Step{Verb: StartDone, Events: started}
+	case s.PreStart != nil:
+		if s.PreStart.Err != "" {
+			return internal(c, PreStartHookError, "PreStartContainer", s.PreStart.Err)
+		}
+		return Step{Verb: RunContainer, Events: events(c, v1.EventTypeNormal, "Created", "Container created")}
 	case s.Create != nil:
 		if s.Create.Err != "" {
 			return failure(c, CreateContainerError, s.Create.Err)
 		}
-		return Step{Verb: RunContainer, Events: events(c, v1.EventTypeNormal, "Created", "Container created")}
+		return Step{Verb: PreStart}
+	case s.PreCreate != nil:
+		if s.PreCreate.Err != "" {
+			return internal(c, PreCreateHookError, "PreCreateContainer", s.PreCreate.Err)
+		}
+		return Step{Verb: CreateContainer}
 	case s.Config != nil:
 		if s.Config.Err != "" {
 			return failure(c, CreateContainerConfigError, s.Config.Err)
 		}
-		return Step{Verb: CreateContainer}
+		return Step{Verb: PreCreate}
 	}
 	return Step{Verb: Configure}
 }
@@ -192,6 +207,13 @@ func failure(c *v1.Container, reason, message string, first ...Event) Step {
 	}
 	return Step{Verb: StartFailed, Reason: reason, Message: message,
 		Events: append(first, events(c, v1.EventTypeWarning, "Failed", "Error: "+said)...)}
+}
+
+// internal ends the start because a step of the node's own failed, which users
+// know by that name only.
+func internal(c *v1.Container, reason, step, message string) Step {
+	return Step{Verb: StartFailed, Reason: reason, Message: message,
+		Events: events(c, v1.EventTypeWarning, "Failed", fmt.Sprintf("Internal %s hook failed: %s", step, message))}
 }
 
 func events(c *v1.Container, kind, reason, message string) []Event {

@@ -33,6 +33,7 @@ import (
 //	network WHY | evict REASON | killed | cleaned | busy VERB | idle
 //	admit [affinity=no] [tolerated=no] [apparmor=WHY]  asks a node of 2 CPUs and 1 GiB to take the pod
 //	decide          asks Decide and reports its status: what changed, then the plan
+//	next NAME       asks NextStep how the container's start goes on, after the steps below
 //	+DURATION       time passes
 type story struct {
 	pod  *v1.Pod
@@ -91,6 +92,8 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		return admission(s.pod, opt)
 	case "decide":
 		return s.decide()
+	case "next":
+		return s.next(t, d, args[0])
 	default:
 		if strings.HasPrefix(d.Cmd, "+") {
 			pass, err := time.ParseDuration(d.Cmd[1:])

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // Outcome is told when a probe's result is settled and is another than before.
@@ -43,7 +44,7 @@ func (p *Pod) Sync(ctx context.Context, pod *v1.Pod, ip string, containers []lif
 		if p.running[r.ID] != nil {
 			continue
 		}
-		ctx, stop := context.WithCancel(ctx)
+		ctx, stop := context.WithCancel(fault.For(ctx, pod, c.Name, c.Image))
 		p.running[r.ID] = stop
 		p.done.Add(1)
 		go func() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // image gets c's image there and gives the runtime's reference of it. c is the
@@ -47,7 +48,8 @@ func (s *starting) imageVolumes(ctx, patience context.Context) bool {
 			if v.Name != m.Name || v.Image == nil || s.images[v.Name] != nil {
 				continue
 			}
-			ref, ok := s.image(ctx, patience, &v1.Container{Name: s.c.Name, Image: v.Image.Reference, ImagePullPolicy: v.Image.PullPolicy})
+			as := &v1.Container{Name: s.c.Name, Image: v.Image.Reference, ImagePullPolicy: v.Image.PullPolicy}
+			ref, ok := s.image(fault.For(ctx, s.pod, as.Name, as.Image), fault.For(patience, s.pod, as.Name, as.Image), as)
 			if !ok {
 				return false
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // bare is a container ID without the runtime's name.
@@ -140,6 +141,7 @@ func (p *pass) kill(ctx, patience context.Context, c lifecycle.Container, grace 
 		message = "Stopping container " + c.Name
 	}
 	p.event(v1.EventTypeNormal, "Killing", c.Name, message)
+	patience = fault.For(patience, p.pod, c.Name, c.Image)
 	spec := specOf(p.pod, c.Name)
 	if spec != nil && spec.Lifecycle != nil && spec.Lifecycle.PreStop != nil && grace > 0 {
 		grace -= p.preStop(patience, spec, c, grace)

@@ -10,6 +10,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // Saw takes in what the runtime said of the pod by itself.
@@ -56,6 +57,7 @@ func specOf(pod *v1.Pod, name string) *v1.Container {
 // Look asks the runtime for everything it has of the pod: once when the node
 // starts, and whenever a relist finds that news was missed.
 func (w *Worker) Look(ctx context.Context) error {
+	ctx = fault.For(ctx, w.Newest(), "", "")
 	filter := map[string]string{LabelPodUID: string(w.uid)}
 	sandboxes, err := w.node.Runtime.ListPodSandbox(ctx, &runtimeapi.PodSandboxFilter{LabelSelector: filter})
 	if err != nil {

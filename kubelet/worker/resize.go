@@ -9,12 +9,14 @@ import (
 
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // resize gives a running container the resources that its spec asks for by now,
 // its pod's cgroup first (KEP-1287).
 func (p *pass) resize(ctx context.Context, a lifecycle.Action) bool {
 	spec := specOf(p.pod, a.Container)
+	ctx = fault.For(ctx, p.pod, spec.Name, spec.Image)
 	_, err := p.node.Cgroups.Ensure(p.pod)
 	if err == nil {
 		err = p.node.Runtime.UpdateContainerResources(ctx, bare(a.ID), &runtimeapi.ContainerResources{Linux: cgroup.ContainerResources(p.pod, spec, p.node.Memory)})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // createSandbox makes the pod's sandbox with its network (upstream:
@@ -128,6 +129,7 @@ func (n *Node) podDir(pod *v1.Pod) string { return filepath.Join(n.RootDir, "pod
 // remove takes away what the runtime and the disk still have of a pod that is
 // over: its dead sandboxes with their containers, its logs, its folder.
 func (n *Node) remove(ctx context.Context, pod *v1.Pod, seen *lifecycle.Observed) {
+	ctx = fault.For(ctx, pod, "", "")
 	for _, s := range seen.Sandboxes {
 		if err := n.Runtime.RemovePodSandbox(ctx, s.ID); err != nil && !notFound(err) {
 			return // the next relist finds it and tries again

@@ -11,6 +11,7 @@ import (
 
 	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // starting is one container on its way up.
@@ -36,6 +37,7 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 		return false // it is made anew first
 	}
 	s := &starting{pass: p, c: spec, action: a}
+	ctx, patience = fault.For(ctx, p.pod, spec.Name, spec.Image), fault.For(patience, p.pod, spec.Name, spec.Image)
 	if a.Backoff != nil {
 		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })
 	}
@@ -67,6 +69,14 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 		var err error
 		s.config, err = s.containerConfig(patience, s.ref, s.action.Restarts)
 		s.at.Config = result("", err, true)
+		return err == nil || patience.Err() == nil
+	case lifecycle.PreCreate: // exclusive CPUs, memory and devices are out of scope: only a fault can fail here
+		err := s.node.Faults.Strike(patience, fault.PreCreateContainer)
+		s.at.PreCreate = result("", err, true)
+		return err == nil || patience.Err() == nil
+	case lifecycle.PreStart:
+		err := s.node.Faults.Strike(patience, fault.PreStartContainer)
+		s.at.PreStart = result("", err, true)
 		return err == nil || patience.Err() == nil
 	case lifecycle.CreateContainer:
 		var err error

@@ -29,6 +29,7 @@ import (
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // Node is what the workers of one node share.
@@ -47,6 +48,7 @@ type Node struct {
 	Cgroups     *cgroup.Manager
 	Probers     *probe.Probers
 	Reporter    *report.Reporter
+	Faults      *fault.Faults
 	Clock       clock.WithTicker
 
 	Memory                    int64 // bytes that the machine has
@@ -85,6 +87,7 @@ func New(node *Node, pod *v1.Pod) *Worker {
 	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), ended: make(chan struct{}), next: pod, pod: pod}
 	w.seen.HostIPs = node.HostIPs
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
+	node.heedFaults(nil, pod)
 	return w
 }
 
@@ -141,6 +144,7 @@ func (w *Worker) Run(ctx context.Context) {
 	var passes sync.WaitGroup
 	defer passes.Wait()
 	defer w.probes.Stop()
+	defer func() { w.node.Faults.Forget(w.pod) }()
 	for ctx.Err() == nil {
 		w.takeIn()
 		now := w.node.Clock.Now()
@@ -221,6 +225,7 @@ func (w *Worker) takeIn() {
 	if was.Generation != w.pod.Generation || !maps.Equal(was.Labels, w.pod.Labels) || !maps.Equal(was.Annotations, w.pod.Annotations) {
 		w.seen.Volumes.Mounted = false // what volumes show of the pod may be out of date: they are gone through again
 	}
+	w.node.heedFaults(was, w.pod)
 	for _, f := range facts {
 		f(&w.seen)
 	}
@@ -250,6 +255,7 @@ func (w *Worker) begin(ctx context.Context, passes *sync.WaitGroup, actions []li
 	w.seen.Pass = actions
 	p := &pass{Worker: w, pod: w.pod, seen: w.seen}
 	// Interrupting a pass must not tear a runtime call in two: only what may take long listens.
+	ctx = fault.For(ctx, w.pod, "", "")
 	patience, stop := context.WithCancel(ctx)
 	w.stopPass = stop
 	passes.Add(1)

@@ -164,6 +164,16 @@ var nodeEvents = []Reason{
 		Example: Example{"", "podling shortens the configuration without saying so"},
 	},
 	{
+		Name: "InvalidFaults", Kind: Event, Where: inEvent,
+		Meaning: "The pod's annotation podling.dev/faults cannot be read; the message says where. The pod runs without faults.",
+		Causes:  []string{"a call that does not exist, a field that does not exist, or a value out of range", "text that is no YAML list"},
+		By:      byKubelet,
+		Next:    "Nothing; it is read again when the annotation changes.",
+		Fix:     []string{"podling fault add --help says what there is", "kubectl annotate pod POD --overwrite podling.dev/faults=..."},
+		Source:  []string{"github.com/podling/podling/runtime/fault/annotation.go"},
+		Example: Example{"InvalidFaults.yaml", "asks for a fault of a call that does not exist; only podling has the annotation"},
+	},
+	{
 		Name: "FailedPrepareDynamicResources", Kind: Event, Where: inEvent,
 		Meaning: "The devices that the pod claims could not be made ready.",
 		Causes:  []string{"the device driver's pod does not run on the node, or failed"},

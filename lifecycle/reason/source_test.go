@@ -22,7 +22,7 @@ var word = regexp.MustCompile(`^[A-Z][a-z]+([A-Z][A-Za-z]*)+$`)
 // is the node's to say, and has an example, is said by them.
 func TestCoreAndEntriesAgree(t *testing.T) {
 	said := map[string]string{}
-	for _, dir := range []string{"..", "../../kubelet"} {
+	for _, dir := range []string{"..", "../../kubelet", "../../runtime/fault"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "../reason") {
 				return err
@@ -168,6 +168,7 @@ func TestSourcesSayTheWord(t *testing.T) {
 func find(t *testing.T, source string) string {
 	t.Helper()
 	for _, m := range []struct{ module, at string }{
+		{"github.com/podling/podling", "../.."},
 		{"k8s.io/api", "../.."},
 		{"k8s.io/cri-api", "../.."},
 		{"github.com/containerd/containerd/v2", "../../tools"},

@@ -69,7 +69,7 @@ var waiting = []Reason{
 		Next:    startAgain,
 		Fix:     []string{"crictl images and crictl inspecti IMAGE on the node", "the runtime's log: journalctl -u containerd", "remove the image there and let it be pulled again: crictl rmi IMAGE"},
 		Source:  []string{imageReasons},
-		Example: Example{"", "needs a runtime whose ImageStatus fails; podling cannot inject that yet"},
+		Example: Example{"ImageInspectError.yaml", "its annotation podling.dev/faults makes ImageStatus fail"},
 	},
 	{
 		Name: "ErrImageNeverPull", Kind: Waiting, Where: inWaiting,
@@ -119,7 +119,7 @@ var waiting = []Reason{
 		Next:    "ImagePullBackOff follows. " + pullBackoff,
 		Fix:     []string{"sign the image (cosign sign IMAGE), or correct the node's policy"},
 		Source:  []string{"k8s.io/cri-api/pkg/errors/errors.go"},
-		Example: Example{"", "needs a runtime that checks signatures, such as CRI-O with a policy; podling cannot inject that yet"},
+		Example: Example{"SignatureValidationFailed.yaml", "its annotation podling.dev/faults makes PullImage fail as a runtime does that checks signatures, such as CRI-O with a policy"},
 	},
 	{
 		Name: "CreateContainerConfigError", Kind: Waiting, Where: inWaiting,
@@ -136,10 +136,10 @@ var waiting = []Reason{
 		Meaning: "The node could not assign the container its CPUs or memory before making it.",
 		Causes:  []string{"a fault of the static CPU or memory manager"},
 		By:      byKubelet,
-		Next:    "Tried again with the next sync, about every 10 s.",
+		Next:    startAgain,
 		Fix:     []string{"the kubelet's log; drain the node and remove cpu_manager_state and memory_manager_state if they are damaged"},
 		Source:  []string{startReasons},
-		Example: Example{"", "podling's node assigns no exclusive CPUs or memory, so it has no such step"},
+		Example: Example{"PreCreateHookError.yaml", "its annotation podling.dev/faults makes the step fail, which assigns nothing on podling's node"},
 	},
 	{
 		Name: "CreateContainerError", Kind: Waiting, Where: inWaiting,
@@ -159,7 +159,7 @@ var waiting = []Reason{
 		Next:    startAgain,
 		Fix:     []string{"the kubelet's log on the node"},
 		Source:  []string{startReasons},
-		Example: Example{"", "needs that step to fail; podling cannot inject that yet"},
+		Example: Example{"PreStartHookError.yaml", "its annotation podling.dev/faults makes the step fail"},
 		Aliases: []string{"PreStartContainer"},
 	},
 	{
