@@ -28,6 +28,15 @@ func shouldRestart(pod *v1.Pod, c *v1.Container, exitCode int32) bool {
 	return true
 }
 
+// replaceable says whether a container that the node ends, or has lost, is to run
+// again. Rules about exit codes have no say in that: there is none.
+func replaceable(pod *v1.Pod, c *v1.Container) bool {
+	if c.RestartPolicy != nil {
+		return *c.RestartPolicy != v1.ContainerRestartPolicyNever
+	}
+	return pod.Spec.RestartPolicy != v1.RestartPolicyNever
+}
+
 // matchingRule is the container's first restart rule that names exitCode.
 func matchingRule(c *v1.Container, exitCode int32) *v1.ContainerRestartRule {
 	for i := range c.RestartPolicyRules {

@@ -101,10 +101,7 @@ func fresh(pod *v1.Pod, seen *Observed, t *todo) {
 // unwanted says why a running container has to go ("" if it may stay), whether it
 // runs again afterwards, and which probe it failed, if it is that.
 func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (message string, restart bool, failed *v1.Probe) {
-	restart = pod.Spec.RestartPolicy != v1.RestartPolicyNever
-	if c.RestartPolicy != nil {
-		restart = *c.RestartPolicy != v1.ContainerRestartPolicyNever
-	}
+	restart = replaceable(pod, c)
 	probes := seen.Probes[r.ID]
 	switch {
 	case changed(c, r):
@@ -217,7 +214,7 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 			return false
 		}
 	default:
-		if !isSidecar(c) && pod.Spec.RestartPolicy == v1.RestartPolicyNever {
+		if !replaceable(pod, c) {
 			t.killPod, t.initial = true, nil
 			return false
 		}

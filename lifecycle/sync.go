@@ -64,14 +64,14 @@ func sync(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) {
 		p.Actions = append(p.Actions, Action{Verb: CreateSandbox, Attempt: t.attempt, Cause: "the pod has no sandbox that is ready", Needed: true})
 	}
 	for _, c := range t.ephemeral {
-		start(seen, p, st, c, p.Status.EphemeralContainerStatuses, false)
+		start(pod, seen, p, st, c, p.Status.EphemeralContainerStatuses, false)
 	}
 	for _, c := range t.initial {
-		start(seen, p, st, c, p.Status.InitContainerStatuses, !isSidecar(c))
+		start(pod, seen, p, st, c, p.Status.InitContainerStatuses, !isSidecar(c))
 	}
 	t.resizeInto(p, seen, st.now)
 	for _, c := range t.regular {
-		start(seen, p, st, c, p.Status.ContainerStatuses, false)
+		start(pod, seen, p, st, c, p.Status.ContainerStatuses, false)
 	}
 }
 
@@ -81,7 +81,7 @@ func (t *todo) any() bool {
 }
 
 // start adds the start of a container to the pass, unless a back-off holds it.
-func start(seen *Observed, p *Plan, st *starts, c *v1.Container, statuses []v1.ContainerStatus, needed bool) {
+func start(pod *v1.Pod, seen *Observed, p *Plan, st *starts, c *v1.Container, statuses []v1.ContainerStatus, needed bool) {
 	if st.held[c.Name] {
 		return
 	}
@@ -95,6 +95,7 @@ func start(seen *Observed, p *Plan, st *starts, c *v1.Container, statuses []v1.C
 	if b, ok := st.next[c.Name]; ok {
 		a.Backoff = &b
 	} else if n != nil && n.State == Running && !replaced(seen, p, st, c, &a) {
+		p.Events = append(p.Events, crashLoop(pod, c.Name)) // no status says so if it is not to run again, now that it ends
 		return
 	}
 	p.Actions = append(p.Actions, a)
