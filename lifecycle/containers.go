@@ -179,36 +179,6 @@ func inferredInit(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, s *v1.Co
 	return true
 }
 
-// setReadiness fills in started and ready from the probes (upstream:
-// UpdatePodStatus in pkg/kubelet/prober/prober_manager.go). What was reported of
-// the same container holds until a probe says otherwise, so that a restart of
-// the node changes nothing.
-func setReadiness(seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus) {
-	if k == ephemeral {
-		return // never ready, never "started": nothing waits for it
-	}
-	probes, same := seen.Probes[s.ContainerID], was != nil && was.ContainerID == s.ContainerID
-	up := s.State.Running != nil
-	started := up
-	if up && c.StartupProbe != nil {
-		started = same && was.Started != nil && *was.Started
-		if probes.Started != nil {
-			started = *probes.Started
-		}
-	}
-	s.Started = &started
-	if !started || (k == initial && !isSidecar(c)) {
-		return
-	}
-	s.Ready = c.ReadinessProbe == nil
-	if c.ReadinessProbe != nil {
-		s.Ready = same && was.Ready
-		if probes.Ready != nil {
-			s.Ready = *probes.Ready
-		}
-	}
-}
-
 // anyRegular: at least one of the pod's regular containers was ever created.
 func anyRegular(pod *v1.Pod, seen *Observed) bool {
 	return slices.ContainsFunc(pod.Spec.Containers, func(c v1.Container) bool { return seen.newest(c.Name) != nil })

@@ -87,8 +87,8 @@ func finished(pod *v1.Pod, seen *Observed, p *Plan) {
 }
 
 // underway: a pass is being carried out. Nothing is reported meanwhile but that
-// the sandbox is ready (upstream: OnPodSandboxReady in pkg/kubelet/kubelet.go),
-// and nothing is begun; at most the pass is given up.
+// the sandbox is ready (upstream: OnPodSandboxReady in pkg/kubelet/kubelet.go) and
+// what probes say, and nothing is begun; at most the pass is given up.
 func underway(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) Plan {
 	var p Plan
 	p.Status = *old
@@ -97,6 +97,9 @@ func underway(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) Pla
 		if c := Condition(old, v1.PodReadyToStartContainers); c != nil && c.Status != v1.ConditionTrue {
 			p.Status, p.Report = sandboxReady(pod, old, now), true
 		}
+	}
+	if s, changed := probed(pod, &p.Status, seen, now); changed && !seen.Gone {
+		p.Status, p.Report = s, true
 	}
 	over := seen.Evict != nil
 	if t := old.StartTime; t != nil && pod.Spec.ActiveDeadlineSeconds != nil {

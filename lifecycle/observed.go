@@ -29,9 +29,10 @@ type Observed struct {
 	Reported *v1.PodStatus // the last status that the node reported; nil before the first
 	Pass     []Action      // what is being carried out right now
 
-	Resize   *Rejection // why the resize that the spec asks for has to wait
-	Rejected *Rejection // the node did not take the pod
-	Started  string     // ID of the container that came up last, with this node looking on
+	Given    *v1.ResourceRequirements // what the pod as a whole was given; nil if that is not known
+	Resize   *Rejection               // why the resize that the spec asks for has to wait
+	Rejected *Rejection               // the node did not take the pod
+	Started  string                   // ID of the container that came up last, with this node looking on
 
 	Gone    bool      // the pod is no longer in the API
 	Evict   *Eviction // the node wants the pod to end

@@ -29,6 +29,7 @@ const (
 	MountVolumes    Verb = "mount volumes"
 	CreateSandbox   Verb = "create sandbox"
 	StartContainer  Verb = "start container"
+	ResizePod       Verb = "resize pod"
 	ResizeContainer Verb = "resize container"
 	KillContainer   Verb = "kill container"
 	RemoveContainer Verb = "remove container" // after killing it, if it runs

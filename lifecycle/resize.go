@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -40,14 +41,38 @@ func differ(want, have v1.ResourceList, name v1.ResourceName) bool {
 	return asked != has || w.Cmp(h) != 0
 }
 
-// resizing: some container of the pod is being resized.
+func resizeContainer(c *v1.Container, r *Container) Action {
+	return Action{Verb: ResizeContainer, Container: c.Name, ID: r.ID, Cause: "its resources in the spec have changed"}
+}
+
+// podResizes: the pod as a whole is to have other resources than its cgroup has
+// (KEP-5419).
+func podResizes(pod *v1.Pod, seen *Observed) bool {
+	if pod.Spec.Resources == nil || seen.Given == nil || seen.Resize != nil {
+		return false
+	}
+	return slices.ContainsFunc(resizable, func(name v1.ResourceName) bool {
+		return differ(pod.Spec.Resources.Requests, seen.Given.Requests, name) || differ(pod.Spec.Resources.Limits, seen.Given.Limits, name)
+	})
+}
+
+// resizing: the pod is being resized, or one of its containers that run for as long as it does.
 func resizing(pod *v1.Pod, seen *Observed) bool {
+	is := func(c *v1.Container) bool {
+		r := seen.newest(c.Name)
+		return r != nil && len(resizes(seen, c, r)) > 0
+	}
 	for i := range pod.Spec.Containers {
-		if r := seen.newest(pod.Spec.Containers[i].Name); r != nil && len(resizes(seen, &pod.Spec.Containers[i], r)) > 0 {
+		if is(&pod.Spec.Containers[i]) {
 			return true
 		}
 	}
-	return false
+	for i := range pod.Spec.InitContainers {
+		if c := &pod.Spec.InitContainers[i]; isSidecar(c) && is(c) {
+			return true
+		}
+	}
+	return podResizes(pod, seen)
 }
 
 // restartToResize: the container has to run anew to get what it is to have

@@ -76,3 +76,12 @@ func startedIn(old, now []v1.ContainerStatus) (list []v1.ContainerStatus, some b
 	}
 	return list, some
 }
+
+// ShownRunning: the status, if there is one, shows the container of that ID running.
+func ShownRunning(s *v1.PodStatus, id string) bool {
+	if s == nil {
+		return false
+	}
+	is := func(c v1.ContainerStatus) bool { return c.ContainerID == id && c.State.Running != nil }
+	return slices.ContainsFunc(s.ContainerStatuses, is) || slices.ContainsFunc(s.InitContainerStatuses, is)
+}

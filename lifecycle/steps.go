@@ -55,7 +55,7 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 		if message == "" {
 			keep++
 			if len(resizes(seen, c, newest)) > 0 {
-				t.resize = append(t.resize, Action{Verb: ResizeContainer, Container: c.Name, ID: newest.ID, Cause: "its resources in the spec have changed"})
+				t.resize = append(t.resize, resizeContainer(c, newest))
 			}
 			continue
 		}
@@ -64,6 +64,9 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 			t.regular = append(t.regular, c)
 		}
 		t.replace(pod, c, newest, message, probe)
+	}
+	if podResizes(pod, seen) || pod.Spec.Resources != nil && seen.Given == nil { // after a restart of the node nobody knows what it was given
+		t.resize = append([]Action{{Verb: ResizePod, Cause: "the pod's resources in the spec have changed"}}, t.resize...)
 	}
 	if keep == 0 && len(t.regular) == 0 {
 		t.killPod, t.initial = true, nil
@@ -200,6 +203,10 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 			again(fmt.Sprintf("Init container %s definition changed", c.Name), nil)
 		case probes.Live != nil && !*probes.Live:
 			again(fmt.Sprintf("Init container %s failed liveness probe", c.Name), c.LivenessProbe)
+		case restartToResize(c, resizes(seen, c, n)):
+			again(fmt.Sprintf("Container %s resize requires restart", c.Name), nil)
+		case len(resizes(seen, c, n)) > 0:
+			t.resize = append(t.resize, resizeContainer(c, n))
 		}
 	case Exited:
 		switch {

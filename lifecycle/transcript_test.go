@@ -26,6 +26,7 @@ import (
 //	container NAME created|running|exited [code=N] [reason=R] [cpu=Q] [said=BYTES]
 //	removed NAME  the runtime has none of that name any more
 //	resources NAME cpu=Q  the runtime gives it that
+//	given CPU     what the pod as a whole was given
 //	noroom REASON | room  for the resize that the spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
 //	probe NAME started|ready|live true|false
@@ -156,6 +157,8 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		s.seen.CleanUp = &Failure{Message: "busy", At: s.now, Attempts: 1}
 	case "resources":
 		s.give(s.seen.newest(args[0]), opt("cpu", ""))
+	case "given":
+		s.seen.Given = &v1.ResourceRequirements{Requests: v1.ResourceList{v1.ResourceCPU: resource.MustParse(args[0])}}
 	case "noroom":
 		s.seen.Resize = &Rejection{args[0], "the node is full"}
 	case "room":

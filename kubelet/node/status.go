@@ -20,7 +20,8 @@ const (
 
 // declared is what the API server and the scheduler may ask of this node (KEP-5328). The node's own
 // port speaks WebSockets, so that the API server hands exec, attach and port-forward on as they come.
-var declared = []string{"ExtendWebSocketsToKubelet", "RestartAllContainersOnContainerExits"}
+var declared = []string{"ExtendWebSocketsToKubelet", "InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers",
+	"RestartAllContainersOnContainerExits"}
 
 // describe gives the node the labels and the status that it ought to have; what others put there
 // stays.

@@ -21,13 +21,19 @@ type Pod struct {
 	probers *Probers
 	clock   clock.WithTicker
 	tell    Outcome
-	running map[string]context.CancelFunc // by container ID
+	running map[string]stops // by container ID
 	done    sync.WaitGroup
+}
+
+// stops end the probes of one container.
+type stops struct {
+	all     context.CancelFunc
+	restart context.CancelFunc // those whose failure has the container restarted
 }
 
 // Pod gives the probes of one pod, all idle.
 func (ps *Probers) Pod(clk clock.WithTicker, tell Outcome) *Pod {
-	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]context.CancelFunc{}}
+	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}}
 }
 
 // Sync begins to probe containers that run and have probes, and no longer probes
@@ -41,49 +47,56 @@ func (p *Pod) Sync(ctx context.Context, pod *v1.Pod, ip string, containers []lif
 			continue
 		}
 		alive[r.ID] = true
-		if p.running[r.ID] != nil {
+		if _, already := p.running[r.ID]; already {
 			continue
 		}
-		ctx, stop := context.WithCancel(fault.For(ctx, pod, c.Name, c.Image))
-		p.running[r.ID] = stop
+		ctx, all := context.WithCancel(fault.For(ctx, pod, c.Name, c.Image))
+		living, restart := context.WithCancel(ctx)
+		p.running[r.ID] = stops{all, restart}
 		p.done.Add(1)
 		go func() {
 			defer p.done.Done()
-			p.container(ctx, target{pod: pod, c: c, id: id(r.ID), ip: ip}, r.ID, r.StartedAt)
+			p.container(ctx, living, target{pod: pod, c: c, id: id(r.ID), ip: ip}, r.ID, r.StartedAt)
 		}()
 	}
 	for id, stop := range p.running {
 		if !alive[id] {
-			stop()
+			stop.all()
 			delete(p.running, id)
 		}
+	}
+}
+
+// Ending no longer asks whether containers have started and are alive: the pod is
+// being ended. Whether they are ready is asked to the last (upstream:
+// StopLivenessAndStartup in pkg/kubelet/prober/prober_manager.go).
+func (p *Pod) Ending() {
+	for _, stop := range p.running {
+		stop.restart()
 	}
 }
 
 // Stop ends all probes and waits for them.
 func (p *Pod) Stop() {
 	for id, stop := range p.running {
-		stop()
+		stop.all()
 		delete(p.running, id)
 	}
 	p.done.Wait()
 }
 
 // container runs one container's probes: the startup probe first and alone, then
-// the other two side by side (KEP-950).
-func (p *Pod) container(ctx context.Context, t target, id string, started time.Time) {
-	if t.c.StartupProbe != nil && !p.loop(ctx, Startup, t.c.StartupProbe, t, id, started) {
+// the other two side by side (KEP-950). living ends before ctx when the pod is to end.
+func (p *Pod) container(ctx, living context.Context, t target, id string, started time.Time) {
+	if t.c.StartupProbe != nil && !p.loop(living, living, Startup, t.c.StartupProbe, t, id, started) {
 		return
 	}
 	var both sync.WaitGroup
-	for kind, probe := range map[string]*v1.Probe{Liveness: t.c.LivenessProbe, Readiness: t.c.ReadinessProbe} {
-		if probe != nil {
-			both.Add(1)
-			go func() {
-				defer both.Done()
-				p.loop(ctx, kind, probe, t, id, started)
-			}()
-		}
+	if t.c.LivenessProbe != nil {
+		both.Go(func() { p.loop(living, living, Liveness, t.c.LivenessProbe, t, id, started) })
+	}
+	if t.c.ReadinessProbe != nil {
+		both.Go(func() { p.loop(ctx, living, Readiness, t.c.ReadinessProbe, t, id, started) })
 	}
 	both.Wait()
 }
@@ -91,7 +104,7 @@ func (p *Pod) container(ctx context.Context, t target, id string, started time.T
 // loop probes until there is nothing more to find out: a startup probe until it
 // is settled, a liveness probe until it fails (the container is then replaced),
 // a readiness probe until the container ends. It gives the last settled result.
-func (p *Pod) loop(ctx context.Context, kind string, probe *v1.Probe, t target, id string, started time.Time) bool {
+func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t target, id string, started time.Time) bool {
 	if !p.sleep(ctx, started.Add(time.Duration(probe.InitialDelaySeconds)*time.Second).Sub(p.clock.Now())) {
 		return false
 	}
@@ -100,6 +113,7 @@ func (p *Pod) loop(ctx context.Context, kind string, probe *v1.Probe, t target, 
 	var told *bool
 	for {
 		began := p.clock.Now()
+		t.ending = living.Err() != nil
 		if success, known := p.probers.ask(ctx, kind, probe, t); known {
 			var settled bool
 			if count, settled = count.Add(probe, success); settled {

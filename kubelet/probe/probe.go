@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	remote "k8s.io/cri-client/pkg"
@@ -55,6 +57,8 @@ type target struct {
 	c   *v1.Container
 	id  string // the runtime's
 	ip  string // the pod's
+
+	ending bool // the pod is being ended
 }
 
 // ask runs the probe once. known is false if it could not be run: such a result
@@ -120,6 +124,9 @@ func (ps *Probers) run(ctx context.Context, p *v1.Probe, t target) (upstream.Res
 
 // exec runs a command in the container (upstream: pkg/probe/exec).
 func (ps *Probers) exec(ctx context.Context, command []string, t target, timeout time.Duration) (upstream.Result, string, error) {
+	if t.ending { // upstream's commands end with the pod's sync, which is over by then; the other kinds of probes go on
+		return upstream.Unknown, "", status.Error(codes.Canceled, context.Canceled.Error())
+	}
 	values := map[string]string{}
 	for _, e := range t.c.Env {
 		values[e.Name] = e.Value

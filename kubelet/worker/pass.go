@@ -51,6 +51,8 @@ func (p *pass) do(ctx, patience context.Context, a lifecycle.Action) bool {
 		return p.createSandbox(ctx, a)
 	case lifecycle.StartContainer:
 		return p.start(ctx, patience, a)
+	case lifecycle.ResizePod:
+		return p.resizePod()
 	case lifecycle.ResizeContainer:
 		return p.resize(ctx, a)
 	case lifecycle.KillContainer:

@@ -74,6 +74,7 @@ func (p *pass) sandboxConfig(attempt uint32) (*runtimeapi.PodSandboxConfig, erro
 	if err != nil {
 		return nil, fmt.Errorf("cgroup of the pod: %w", err)
 	}
+	p.tell(func(o *lifecycle.Observed) { o.Given = pod.Spec.Resources })
 	config := &runtimeapi.PodSandboxConfig{
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: pod.Name, Namespace: pod.Namespace, Uid: string(pod.UID), Attempt: attempt},
 		Labels:       podLabels(pod),

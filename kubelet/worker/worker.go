@@ -12,6 +12,7 @@ package worker
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -168,14 +169,21 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// probe keeps the probes going for as long as the pod is to live.
+// probe keeps the probes going for as long as the pod is to live; once it is to
+// end, no new ones are begun. A container is probed once it was reported to run, so
+// that a watch sees it run before it sees what its probes say (upstream: doProbe
+// in pkg/kubelet/prober/worker.go goes by the status).
 func (w *Worker) probe(ctx context.Context) {
-	ending := w.pod.DeletionTimestamp != nil || w.seen.Gone || w.seen.Killed || len(w.seen.Pass) > 0 && w.seen.Pass[0].Verb == lifecycle.KillPod
-	if ending {
+	switch {
+	case w.seen.Gone || w.seen.Killed:
 		w.probes.Sync(ctx, w.pod, "", nil, nil, nil)
 		return
+	case w.pod.DeletionTimestamp != nil || len(w.seen.Pass) > 0 && w.seen.Pass[0].Verb == lifecycle.KillPod:
+		w.probes.Ending()
+		return
 	}
-	w.probes.Sync(ctx, w.pod, podIP(w.pod, w.node, &w.seen), w.seen.Containers, func(name string) *v1.Container { return specOf(w.pod, name) }, bare)
+	reported := slices.DeleteFunc(slices.Clone(w.seen.Containers), func(c lifecycle.Container) bool { return !lifecycle.ShownRunning(w.seen.Reported, c.ID) })
+	w.probes.Sync(ctx, w.pod, podIP(w.pod, w.node, &w.seen), reported, func(name string) *v1.Container { return specOf(w.pod, name) }, bare)
 }
 
 // probed takes a probe's result in.
