@@ -21,7 +21,7 @@ const (
 // pkg/kubelet/status/status_manager.go).
 func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) (s v1.PodStatus, over bool) {
 	now := second(metav1.NewTime(st.now))
-	s = *old // what others own stays; everything below is replaced, never changed in place
+	s = *old                                   // what others own stays; everything below is replaced, never changed in place
 	if !terminal(old.Phase) || !seen.Cleaned { // what is done to a pod that is over, the node no longer observes
 		s.ObservedGeneration = pod.Generation
 	}
