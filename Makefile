@@ -25,7 +25,7 @@ LDFLAGS := -s -w $(call version_flags,k8s.io/component-base/version) $(call vers
 
 # Packages whose tests need most of Kubernetes: not compiled once more for the
 # race detector.
-HEAVY := /(cluster|cmd|conformance|controlplane|trial)(/|$$)|/kubelet(/(cgroup|node|volume))?$$|/podling$$
+HEAVY := /(cluster|cmd|conformance|controlplane|trial)(/|$$)|/kubelet(/(cgroup|eviction|node|stats|volume))?$$|/podling$$
 
 .PHONY: help
 help: ## this list

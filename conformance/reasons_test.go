@@ -37,9 +37,9 @@ var notYet = []struct {
 }{
 	{"no component of v1.36 writes it", reason.Phase, []string{"Unknown"}},
 	{"no component of v1.36 writes it", reason.Pod, []string{"NodeLost"}},
-	{"the node does not evict or preempt, nor mind the machine's shutdown", reason.Pod, []string{"Evicted", "Preempting", "Terminated", "NodeShutdown"}},
+	{"the node does not evict or preempt, nor mind the machine's shutdown", reason.Pod, []string{"Preempting", "Terminated", "NodeShutdown"}},
 	{"the node does not evict or preempt", reason.Condition, []string{"TerminationByKubelet"}},
-	{"the node does not evict or preempt", reason.Event, []string{"Evicted", "ExceededGracePeriod", "Preempting"}},
+	{"the node does not evict or preempt", reason.Event, []string{"ExceededGracePeriod", "Preempting"}},
 	{"the machine would have to run short of it", reason.Node, []string{"KubeletHasDiskPressure", "KubeletHasInsufficientMemory", "KubeletHasInsufficientPID"}},
 	{"the node does not check this, or has nothing that would fail", reason.Pod, []string{
 		"AppArmor", "InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SMTAlignmentError",

@@ -30,12 +30,15 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/eviction"
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
+	"github.com/podling/podling/kubelet/stats"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/kubelet/worker"
@@ -70,6 +73,7 @@ type Kubelet struct {
 	desk     *desk
 	node     *node.Node
 	shared   *worker.Node
+	evictor  *eviction.Manager
 	recorder *recorder
 }
 
@@ -118,6 +122,10 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
 	}
+	k.evictor = eviction.New(eviction.Node{
+		Machine: stats.NewMeter(cfg.Images, cfg.RootDir).Machine, Usage: k.places().Pods,
+		Pods: k.desk.active, Evict: k.desk.evict, Event: k.recorder.warn, Clock: clk,
+	})
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Runtime: cfg.Runtime,
 		Pods: k.desk.pods,
@@ -131,6 +139,15 @@ func New(cfg Config) (*Kubelet, error) {
 		State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
+}
+
+// places say where what is measured of a pod is.
+func (k *Kubelet) places() stats.Places {
+	return stats.Places{
+		Runtime: k.shared.Runtime, PodUID: worker.LabelPodUID, Logs: k.shared.PodLogs,
+		Hosts:   func(pod *v1.Pod) string { return dns.HostsPath(k.shared.PodDir(pod)) },
+		Volumes: k.shared.Volumes.Folders, Memory: k.shared.Cgroups.Memory, Processes: k.shared.Cgroups.Processes,
+	}
 }
 
 // relistEvery is how often everything is compared with the runtime, should an
@@ -163,6 +180,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		return cause(ctx)
 	}
 	k.desk.open(ctx)
+	go k.evictor.Run(ctx)
 	again := make(chan struct{}, 1)
 	again <- struct{}{}
 	go watch.Runtime(ctx, k.config.Runtime, k.desk.event, func() {

@@ -74,13 +74,15 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 			s.Phase = v1.PodPending
 		}
 	}
-	return s, over
+	return s, over || seen.Evict != nil
 }
 
 // end applies what ends a pod from outside its containers: eviction, or its deadline.
 func end(pod *v1.Pod, s *v1.PodStatus, seen *Observed, p *Plan, now time.Time) {
 	if seen.Evict != nil {
-		s.Phase, s.Reason, s.Message = v1.PodFailed, seen.Evict.Reason, seen.Evict.Message
+		if seen.Killed { // until then it shows what it does, as if nothing were
+			s.Phase, s.Reason, s.Message = v1.PodFailed, seen.Evict.Reason, seen.Evict.Message
+		}
 		return
 	}
 	if pod.Spec.ActiveDeadlineSeconds == nil {

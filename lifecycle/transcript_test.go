@@ -166,7 +166,11 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 	case "network":
 		s.seen.Network = strings.Join(args, " ")
 	case "evict":
-		s.seen.Evict = &Eviction{Reason: args[0], Message: "the node needs room"}
+		grace := int64(1)
+		s.seen.Evict = &Eviction{Reason: args[0], Message: "the node needs room", Grace: &grace}
+		if slices.Contains(args, "condition") {
+			s.seen.Evict.Condition = &v1.PodCondition{Type: v1.DisruptionTarget, Status: v1.ConditionTrue, Reason: "TerminationByKubelet"}
+		}
 	case "killed":
 		s.seen.Killed = true
 	case "cleaned":

@@ -12,6 +12,9 @@ import (
 // nodeHosts is the node's own hosts file, for pods in the node's network.
 const nodeHosts = "/etc/hosts"
 
+// HostsPath is where the hosts file of a pod is, in its folder.
+func HostsPath(podDir string) string { return filepath.Join(podDir, "etc-hosts") }
+
 // HostsFile writes the pod's /etc/hosts into its folder and gives its path: the
 // node's own for a pod in the node's network, else one with the pod's addresses
 // and names; both with the pod's hostAliases (upstream: ensureHostsFile in
@@ -25,7 +28,7 @@ func HostsFile(podDir string, pod *v1.Pod, podIPs []string, hostname, domain str
 	}
 	content += aliases(pod.Spec.HostAliases)
 
-	path = filepath.Join(podDir, "etc-hosts")
+	path = HostsPath(podDir)
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		return "", fmt.Errorf("writing the pod's hosts file: %w", err)
 	}

@@ -105,7 +105,7 @@ func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []str
 		if err != nil {
 			return nil, err
 		}
-		path, err := dns.HostsFile(n.podDir(pod), pod, podIPs, host, domain)
+		path, err := dns.HostsFile(n.PodDir(pod), pod, podIPs, host, domain)
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (n *Node) subPath(pod *v1.Pod, c *v1.Container, i int, volume string, env [
 
 // messageFile is the empty file that the container may write its last words to.
 func (n *Node) messageFile(pod *v1.Pod, c *v1.Container, restarts int32) (string, error) {
-	dir := filepath.Join(n.podDir(pod), "containers", c.Name)
+	dir := filepath.Join(n.PodDir(pod), "containers", c.Name)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", fmt.Errorf("folder for the termination message: %w", err)
 	}

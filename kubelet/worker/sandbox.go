@@ -124,8 +124,8 @@ func (n *Node) PodLogs(pod *v1.Pod) string {
 	return filepath.Join(n.LogDir, fmt.Sprintf("%s_%s_%s", pod.Namespace, pod.Name, pod.UID))
 }
 
-// podDir is the pod's own folder.
-func (n *Node) podDir(pod *v1.Pod) string { return filepath.Join(n.RootDir, "pods", string(pod.UID)) }
+// PodDir is the pod's own folder.
+func (n *Node) PodDir(pod *v1.Pod) string { return filepath.Join(n.RootDir, "pods", string(pod.UID)) }
 
 // remove takes away what the runtime and the disk still have of a pod that is
 // over: its dead sandboxes with their containers, its logs, its folder.
@@ -137,5 +137,5 @@ func (n *Node) remove(ctx context.Context, pod *v1.Pod, seen *lifecycle.Observed
 		}
 	}
 	_ = os.RemoveAll(n.PodLogs(pod)) // what is left is found as an orphan
-	_ = os.RemoveAll(n.podDir(pod))
+	_ = os.RemoveAll(n.PodDir(pod))
 }

@@ -67,7 +67,7 @@ type Worker struct {
 	uid  types.UID
 	wake chan struct{}
 
-	ended chan struct{} // closed when Run returns
+	killed, cleaned, ended chan struct{} // closed when that is so of the pod, and when Run returns
 
 	mu     sync.Mutex
 	next   *v1.Pod                     // the newest version from the API
@@ -85,7 +85,8 @@ type Worker struct {
 
 // New gives a worker for the pod, to be started with Run.
 func New(node *Node, pod *v1.Pod) *Worker {
-	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), ended: make(chan struct{}), next: pod, pod: pod}
+	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), next: pod, pod: pod,
+		killed: make(chan struct{}), cleaned: make(chan struct{}), ended: make(chan struct{})}
 	w.seen.HostIPs = node.HostIPs
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
 	node.heedFaults(nil, pod)
@@ -148,6 +149,7 @@ func (w *Worker) Run(ctx context.Context) {
 	defer func() { w.node.Faults.Forget(w.pod) }()
 	for ctx.Err() == nil {
 		w.takeIn()
+		w.stages()
 		now := w.node.Clock.Now()
 		plan := lifecycle.Decide(w.pod, w.seen, now)
 		w.mu.Lock()
@@ -238,6 +240,28 @@ func (w *Worker) takeIn() {
 		f(&w.seen)
 	}
 }
+
+// stages tells those who wait for it how far the pod's end has come.
+func (w *Worker) stages() {
+	for _, stage := range []struct {
+		is bool
+		c  chan struct{}
+	}{{w.seen.Killed, w.killed}, {w.seen.Cleaned, w.cleaned}} {
+		select {
+		case <-stage.c:
+		default:
+			if stage.is {
+				close(stage.c)
+			}
+		}
+	}
+}
+
+// Killed is closed once every container of the pod has stopped for good.
+func (w *Worker) Killed() <-chan struct{} { return w.killed }
+
+// Cleaned is closed once nothing of the pod is left but its record.
+func (w *Worker) Cleaned() <-chan struct{} { return w.cleaned }
 
 // sleep waits for news, or until the time at which the plan changes by itself.
 func (w *Worker) sleep(ctx context.Context, until time.Time) {

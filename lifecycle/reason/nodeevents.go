@@ -141,7 +141,7 @@ var nodeEvents = []Reason{
 		Next:    "The pod is Failed with status.reason Evicted.",
 		Fix:     evictedFix,
 		Source:  []string{"pkg/kubelet/eviction/helpers.go"},
-		Example: Example{"", "podling's node does not evict yet"},
+		Example: Example{"Evicted.yaml", "writes 20 MiB into an emptyDir that may have 10 MiB"},
 	},
 	{
 		Name: "Preempting", Kind: Event, Where: inEvent,

@@ -23,10 +23,10 @@ var pods = []Reason{
 		Meaning: "The node ended the pod, or refused it, because it is short of memory, disk or process IDs, or because the pod used more storage than its limit.",
 		Causes:  []string{"memory.available below 100 MiB, nodefs.available below 10 % or imagefs.available below 15 % (upstream's defaults)", "an emptyDir beyond its sizeLimit", "a container beyond limits.ephemeral-storage"},
 		By:      byKubelet,
-		Next:    "Final: the pod is Failed, and what made it makes another. Thresholds are looked at every 10 s.",
+		Next:    "Final: the pod is Failed, and what made it makes another. podling looks every second, upstream every 10 s and at volumes every minute.",
 		Fix:     evictedFix,
 		Source:  []string{"pkg/kubelet/eviction/helpers.go"},
-		Example: Example{"", "podling's node does not evict yet"},
+		Example: Example{"Evicted.yaml", "writes 20 MiB into an emptyDir that may have 10 MiB"},
 	},
 	{
 		Name: "Preempting", Kind: Pod, Where: inReason,
