@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/podling/podling/bench/crash"
 	"github.com/podling/podling/bench/floor"
 	"github.com/podling/podling/bench/load"
 	"github.com/podling/podling/bench/memory"
@@ -26,6 +28,8 @@ const (
 	warm = 3
 	// endLimit is how long the bare runtime may take to end.
 	endLimit = time.Minute
+	// crashRestarts is how often each container is restarted that ends: at once, after 10 s and after 20 s.
+	crashRestarts = 3
 )
 
 type bench struct {
@@ -40,16 +44,65 @@ func (b *bench) measure(ctx context.Context) error {
 	if err := b.ready(ctx); err != nil {
 		return err
 	}
-	if b.idle == 0 && b.rounds == 0 {
+	if b.idle == 0 && b.rounds == 0 && b.crash == 0 {
 		return nil
 	}
 	return b.onPodling(ctx, func(p *launch.Podling) error {
-		if err := b.atRest(ctx, p.Pid); err != nil || b.rounds == 0 {
+		if err := b.atRest(ctx, p.Pid); err != nil {
+			return err
+		}
+		if err := b.crashes(ctx, p.Kubeconfig); err != nil {
 			return err
 		}
 		return b.loads(ctx, p.Kubeconfig)
 	})
 }
+
+// crashes times containers that end again and again, on each cluster in turn.
+func (b *bench) crashes(ctx context.Context, kubeconfig string) error {
+	if b.crash == 0 {
+		return nil
+	}
+	for system, kubeconfig := range map[string]string{podling: kubeconfig, reference: b.reference} {
+		if kubeconfig == "" {
+			continue
+		}
+		b.say("%d containers on %s end %d times", b.crash, system, crashRestarts)
+		took, err := b.crashOn(ctx, kubeconfig)
+		if err != nil {
+			return fmt.Errorf("%s: %w", system, err)
+		}
+		for name, times := range map[string][]time.Duration{
+			"container's end to terminated shown":       took.Shown,
+			"container's end to CrashLoopBackOff shown": took.BackOff,
+			"back-off's end to the container's restart": took.Restarted,
+		} {
+			for _, t := range times {
+				b.figures.add(name, "ms", system, ms(t))
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) crashOn(ctx context.Context, kubeconfig string) (took crash.Result, err error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return took, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return took, err
+	}
+	namespace, remove, err := load.Namespace(ctx, client)
+	if err != nil {
+		return took, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	return crash.Measure(ctx, config, namespace, crash.Options{Pods: b.crash, Restarts: crashRestarts, Image: image})
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // onPodling does something with an ephemeral podling.
 func (b *bench) onPodling(ctx context.Context, do func(*launch.Podling) error) error {
@@ -122,6 +175,9 @@ func (b *bench) atRest(ctx context.Context, pid int) error {
 // loads puts each load on each system in turn, round after round, so that what else
 // the machine does falls on all of them.
 func (b *bench) loads(ctx context.Context, kubeconfig string) error {
+	if b.rounds == 0 {
+		return nil
+	}
 	clusters := map[string]string{podling: kubeconfig}
 	if b.reference != "" {
 		clusters[reference] = b.reference
@@ -169,7 +225,6 @@ func (b *bench) put(ctx context.Context, r *cri.Runtime, clusters map[string]str
 // note adds what a load showed to the figures.
 func (b *bench) note(system string, size load.Options, took *load.Result) {
 	if size.Parallel == 1 {
-		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 		at := func(share float64) time.Duration { return took.Running[int(share*float64(len(took.Running)-1))] }
 		b.figures.add("create to Running, one at a time, p50", "ms", system, ms(at(.5)))
 		b.figures.add("create to Running, one at a time, p90", "ms", system, ms(at(.9)))

@@ -3,7 +3,7 @@
 // runtime and, if PODLING_BENCH_REFERENCE names a kubeconfig, beside another cluster
 // on the same machine in the same run.
 //
-//	bench [-starts 5] [-idle 60s] [-rounds 3] [-serial 20] [-pods 100] [-json bench/out/bench.json]
+//	bench [-starts 5] [-idle 60s] [-crash 5] [-rounds 3] [-serial 20] [-pods 100] [-json bench/out/bench.json]
 //
 // PODLING_BIN is the podling to measure (default bin/podling).
 // PODLING_BENCH_REFERENCE_PIDS are the other cluster's processes, for their memory.
@@ -35,6 +35,7 @@ const image = "busybox:1.36"
 type options struct {
 	starts       int           // how often podling is started to be timed
 	idle         time.Duration // how long it rests before its memory is read
+	crash        int           // containers that end again and again
 	rounds       int           // how often each load is put on each cluster
 	serial, pods int           // pods one at a time, and at once
 	parallel     int           // create calls at once for the latter
@@ -45,6 +46,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.starts, "starts", 5, "how often podling is started and timed; 0: not at all")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long it rests before its memory is read; 0: it is not")
+	flag.IntVar(&o.crash, "crash", 5, "how many containers end again and again to be timed; 0: none")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each load is put on each cluster; 0: not at all")
 	flag.IntVar(&o.serial, "serial", 20, "pods of a load that starts them one at a time")
 	flag.IntVar(&o.pods, "pods", 100, "pods of a load that starts them at once")

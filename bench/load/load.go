@@ -38,12 +38,8 @@ type Result struct {
 	AllGone    time.Duration   // from the first delete call, which follow one another, until every pod is gone
 }
 
-const (
-	// limit is how long a measurement may take.
-	limit = 10 * time.Minute
-	// cleanupLimit is how long the call may take that removes the namespace.
-	cleanupLimit = 10 * time.Second
-)
+// limit is how long a measurement may take.
+const limit = 10 * time.Minute
 
 // Measure creates the pods in a namespace of its own, waits until all run, deletes
 // them, and waits until all are gone.
@@ -56,20 +52,11 @@ func Measure(ctx context.Context, config *rest.Config, o Options) (_ Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	namespace := fmt.Sprintf("load-%d", time.Now().UnixNano())
-	if _, err := client.CoreV1().Namespaces().Create(ctx, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
-		return Result{}, fmt.Errorf("namespace: %w", err)
-	}
-	defer func() {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
-		defer cancel()
-		if e := client.CoreV1().Namespaces().Delete(cleanup, namespace, metav1.DeleteOptions{}); e != nil {
-			err = errors.Join(err, fmt.Errorf("namespace %s is left behind: %w", namespace, e))
-		}
-	}()
-	if err := awaitAccount(ctx, client, namespace); err != nil {
+	namespace, remove, err := Namespace(ctx, client)
+	if err != nil {
 		return Result{}, err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
 	r := &run{Options: o, client: client, namespace: namespace, timeline: newTimeline(o.Pods)}
 	group, ctx := errgroup.WithContext(ctx)
 	watching, stop := context.WithCancel(ctx)
@@ -177,25 +164,6 @@ func (r *run) pod(i int) *v1.Pod {
 				Command: []string{"sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"},
 			}},
 		},
-	}
-}
-
-// awaitAccount waits for the namespace's default service account, without which no
-// pod is admitted.
-func awaitAccount(ctx context.Context, client kubernetes.Interface, namespace string) error {
-	accounts, err := client.CoreV1().ServiceAccounts(namespace).Watch(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("watch of service accounts: %w", err)
-	}
-	defer accounts.Stop()
-	select {
-	case _, ok := <-accounts.ResultChan(): // a new namespace gets no other
-		if !ok {
-			return errors.New("the API server ended the watch of service accounts")
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("no service account in a new namespace: %w", context.Cause(ctx))
 	}
 }
 
