@@ -9,7 +9,6 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/security/apparmor"
 
-	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -41,19 +40,4 @@ func (d *desk) room(node *v1.Node, pod *v1.Pod) lifecycle.Room {
 		}
 	}
 	return room
-}
-
-// resize finds out whether there is room for what the pod asks for by now, and
-// tells its worker. Called with d.mu held.
-func (d *desk) resize(w *worker.Worker, pod *v1.Pod) {
-	node := d.object()
-	if node == nil {
-		return
-	}
-	no := lifecycle.Resize(pod, d.room(node, pod))
-	delete(d.waiting, pod.UID)
-	if no != nil {
-		d.waiting[pod.UID] = true
-	}
-	w.Tell(func(o *lifecycle.Observed) { o.Resize = no })
 }

@@ -27,16 +27,16 @@ type desk struct {
 	mu       sync.Mutex
 	ctx      context.Context // nil until the desk opens
 	workers  map[types.UID]*worker.Worker
-	over     map[types.UID]bool    // worked off, but the API still lists them
-	left     map[types.UID]bool    // not in the API any more, but their workers are not done
-	rejected map[types.UID]bool    // not taken
-	waiting  map[types.UID]bool    // for room to be resized
+	over     map[types.UID]bool // worked off, but the API still lists them
+	left     map[types.UID]bool // not in the API any more, but their workers are not done
+	rejected map[types.UID]bool // not taken
+	given    allocations
 	early    map[types.UID]*v1.Pod // arrived before the desk opened
 	state    node.State            // of the runtime and its network
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, waiting: map[types.UID]bool{}}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}}
 }
 
 // open begins the work, with the pods that have arrived by now. Each worker's
@@ -73,10 +73,7 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 			w.Gone()
 		}
 	case w != nil:
-		if pod.Generation != w.Newest().Generation {
-			d.resize(w, pod)
-		}
-		w.Update(pod)
+		d.update(w, pod)
 	case !d.over[pod.UID]:
 		d.hire(pod, false, false) // bound after the node came up: there is nothing of it yet
 	}
@@ -85,7 +82,7 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 // hire starts a worker for the pod, which first looks at what the runtime has of
 // it if there may be something. Called with d.mu held.
 func (d *desk) hire(pod *v1.Pod, gone, look bool) {
-	w := worker.New(d.shared, pod)
+	w := worker.New(d.shared, d.given.begin(pod))
 	w.Tell(observed(d.state))
 	if gone {
 		w.Gone()
@@ -97,6 +94,9 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		}
 	}
 	d.workers[pod.UID] = w
+	if !lifecycle.SameResources(pod, d.given.of[pod.UID]) {
+		d.resize(w, pod)
+	}
 	ctx := d.ctx
 	d.done.Add(1)
 	go func() {
@@ -122,10 +122,8 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		defer d.mu.Unlock()
 		delete(d.workers, pod.UID)
 		delete(d.rejected, pod.UID)
-		delete(d.waiting, pod.UID)
-		for uid := range d.waiting { // there is room now, perhaps enough
-			d.resize(d.workers[uid], d.workers[uid].Newest())
-		}
+		d.given.end(pod.UID)
+		d.retryResizes() // there is room now, perhaps enough
 		if !gone && !d.left[pod.UID] {
 			d.over[pod.UID] = true // until the API says that it is gone
 		}

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+)
 
 // The back-offs of restarts and image pulls (upstream: MaxCrashLoopBackOff,
 // initialCrashLoopBackOff and imageBackOffPeriod in pkg/kubelet/kubelet.go).
@@ -12,7 +16,7 @@ const (
 // Backoff is a delay that doubles with each failure, as plain data. Its rules
 // are those of k8s.io/client-go/util/flowcontrol.Backoff.
 type Backoff struct {
-	Image   string // whose failures are counted; another image starts afresh
+	Key     string // what it is that failed; something else starts afresh
 	Delay   time.Duration
 	Updated time.Time
 }
@@ -24,8 +28,8 @@ func (b Backoff) expired(since time.Time) bool {
 
 // Until is the end of the back-off that began at since, and whether there is
 // one to wait for at now.
-func (b Backoff) Until(image string, since, now time.Time) (time.Time, bool) {
-	if b.Delay == 0 || b.Image != image || b.expired(since) {
+func (b Backoff) Until(key string, since, now time.Time) (time.Time, bool) {
+	if b.Delay == 0 || b.Key != key || b.expired(since) {
 		return time.Time{}, false
 	}
 	end := since.Add(b.Delay)
@@ -33,12 +37,12 @@ func (b Backoff) Until(image string, since, now time.Time) (time.Time, bool) {
 }
 
 // Next is the back-off after one more attempt at now, for a failure at since.
-func (b Backoff) Next(image string, since, now time.Time) Backoff {
+func (b Backoff) Next(key string, since, now time.Time) Backoff {
 	delay := InitialBackoff
-	if b.Delay > 0 && b.Image == image && !b.expired(since) {
+	if b.Delay > 0 && b.Key == key && !b.expired(since) {
 		delay = min(2*b.Delay, MaxBackoff)
 	}
-	return Backoff{Image: image, Delay: delay, Updated: now}
+	return Backoff{Key: key, Delay: delay, Updated: now}
 }
 
 // retryDelay is how long to wait after a failure that has no back-off of its
@@ -50,3 +54,13 @@ func retryDelay(attempts int) time.Duration {
 
 // retryAt is when a failure may be tried again.
 func (f *Failure) retryAt() time.Time { return f.At.Add(retryDelay(f.Attempts)) }
+
+// restartKey is what the restarts of a container are counted for: another image or
+// other resources may mend what was wrong (upstream: GetBackoffKey in
+// pkg/kubelet/kuberuntime/helpers.go).
+func restartKey(c *v1.Container) string {
+	if len(c.Resources.Requests)+len(c.Resources.Limits) == 0 {
+		return c.Image
+	}
+	return c.Image + " " + c.Resources.String()
+}

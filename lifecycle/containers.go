@@ -97,9 +97,6 @@ func running(seen *Observed, c *v1.Container, r *Container, was *v1.ContainerSta
 	if s.Resources == nil || r.State != Running {
 		s.Resources = &c.Resources // the spec's own: nobody changes a status in place
 	}
-	if seen.Resize != nil && was != nil { // what it was given stands until there is room for more
-		s.AllocatedResources = was.AllocatedResources
-	}
 	if was != nil {
 		// A count that was shown never falls, whatever became of the containers it counts.
 		s.RestartCount = max(s.RestartCount, was.RestartCount)

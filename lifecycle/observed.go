@@ -30,7 +30,9 @@ type Observed struct {
 	Pass     []Action      // what is being carried out right now
 
 	Given    *v1.ResourceRequirements // what the pod as a whole was given; nil if that is not known
-	Resize   *Rejection               // why the resize that the spec asks for has to wait
+	Resize   *Rejection               // why the resize that the API's spec asks for has to wait; the pod has what it was given
+	Asked    *v1.Pod                  // the pod with what it asks for, while that has to wait
+	Resized  int64                    // the generation with which the pod was last given other resources
 	Rejected *Rejection               // the node did not take the pod
 	Started  string                   // ID of the container that came up last, with this node looking on
 

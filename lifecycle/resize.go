@@ -11,8 +11,9 @@ import (
 
 // In-place resize of running containers (KEP-1287): the spec says what a
 // container is to have, the runtime what it has. While they differ the pod has
-// the condition PodResizeInProgress; a resize that the node has no room for
-// waits with PodResizePending.
+// the condition PodResizeInProgress. A resize that the node has no room for
+// waits with PodResizePending; until then the node takes the pod to ask for what
+// it was given (WithResourcesOf).
 
 // ResizeError is what the Event of a resize that did not work is called.
 const ResizeError = "ResizeError"
@@ -21,9 +22,9 @@ const ResizeError = "ResizeError"
 var resizable = []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory}
 
 // resizes gives the resources in which a running container differs from what
-// its spec asks for; none while the node has no room for the change.
-func resizes(seen *Observed, c *v1.Container, r *Container) []v1.ResourceName {
-	if r.State != Running || r.Resources == nil || seen.Resize != nil {
+// its spec asks for.
+func resizes(c *v1.Container, r *Container) []v1.ResourceName {
+	if r.State != Running || r.Resources == nil {
 		return nil
 	}
 	var out []v1.ResourceName
@@ -48,7 +49,7 @@ func resizeContainer(c *v1.Container, r *Container) Action {
 // podResizes: the pod as a whole is to have other resources than its cgroup has
 // (KEP-5419).
 func podResizes(pod *v1.Pod, seen *Observed) bool {
-	if pod.Spec.Resources == nil || seen.Given == nil || seen.Resize != nil {
+	if pod.Spec.Resources == nil || seen.Given == nil {
 		return false
 	}
 	return slices.ContainsFunc(resizable, func(name v1.ResourceName) bool {
@@ -56,11 +57,11 @@ func podResizes(pod *v1.Pod, seen *Observed) bool {
 	})
 }
 
-// resizing: the pod is being resized, or one of its containers that run for as long as it does.
+// resizing: the pod is being resized, or one of its containers.
 func resizing(pod *v1.Pod, seen *Observed) bool {
 	is := func(c *v1.Container) bool {
 		r := seen.newest(c.Name)
-		return r != nil && len(resizes(seen, c, r)) > 0
+		return r != nil && len(resizes(c, r)) > 0
 	}
 	for i := range pod.Spec.Containers {
 		if is(&pod.Spec.Containers[i]) {
@@ -68,7 +69,7 @@ func resizing(pod *v1.Pod, seen *Observed) bool {
 		}
 	}
 	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; isSidecar(c) && is(c) {
+		if is(&pod.Spec.InitContainers[i]) {
 			return true
 		}
 	}
@@ -90,19 +91,20 @@ func restartToResize(c *v1.Container, names []v1.ResourceName) bool {
 
 // resizeConditions are there only for as long as they say something.
 func resizeConditions(pod *v1.Pod, seen *Observed) []v1.PodCondition {
-	switch {
-	case seen.Resize != nil:
-		return []v1.PodCondition{{Type: v1.PodResizePending, Status: v1.ConditionTrue, Reason: seen.Resize.Reason, Message: seen.Resize.Message}}
-	case resizing(pod, seen):
+	var out []v1.PodCondition
+	if seen.Resize != nil {
+		out = append(out, v1.PodCondition{Type: v1.PodResizePending, Status: v1.ConditionTrue, Reason: seen.Resize.Reason, Message: seen.Resize.Message})
+	}
+	if resizing(pod, seen) {
 		c := v1.PodCondition{Type: v1.PodResizeInProgress, Status: v1.ConditionTrue}
 		for _, f := range seen.Failures {
 			if f.Reason == ResizeError {
 				c.Reason, c.Message = v1.PodReasonError, f.Message
 			}
 		}
-		return []v1.PodCondition{c}
+		out = append(out, c)
 	}
-	return nil
+	return out
 }
 
 // resizeInto adds the resizes that are due to the pass.
@@ -117,22 +119,32 @@ func (t *todo) resizeInto(p *Plan, seen *Observed, now time.Time) {
 }
 
 // resizeEvents tell of a resize that begins, ends or waits with this status
-// (upstream: pkg/kubelet/events/resize.go).
+// (upstream: pkg/kubelet/events/resize.go). One that changes nothing that runs
+// begins and ends at once.
 func resizeEvents(pod *v1.Pod, old, s *v1.PodStatus, seen *Observed) []Event {
-	before, now := Condition(old, v1.PodResizeInProgress) != nil, Condition(s, v1.PodResizeInProgress) != nil
+	var out []Event
+	say := func(kind, reason, what, trouble string, pod *v1.Pod) {
+		out = append(out, Event{Type: kind, Reason: reason, Message: fmt.Sprintf("%s: %s", what, resizeSummary(pod, trouble))})
+	}
 	waited, waits := Condition(old, v1.PodResizePending) != nil, Condition(s, v1.PodResizePending) != nil
-	say := func(kind, reason, what, trouble string) []Event {
-		return []Event{{Type: kind, Reason: reason, Message: fmt.Sprintf("%s: %s", what, resizeSummary(pod, trouble))}}
+	if waits && !waited {
+		say(v1.EventTypeWarning, "Resize"+seen.Resize.Reason, "Pod resize "+seen.Resize.Reason, seen.Resize.Message, seen.Asked)
 	}
-	switch {
-	case waits && !waited:
-		return say(v1.EventTypeWarning, "Resize"+seen.Resize.Reason, "Pod resize "+seen.Resize.Reason, seen.Resize.Message)
-	case now && !before:
-		return say(v1.EventTypeNormal, "ResizeStarted", "Pod resize started", "")
-	case before && !now && !waits:
-		return say(v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed", "")
+	begins := givenAnew(old, seen)
+	if begins {
+		say(v1.EventTypeNormal, "ResizeStarted", "Pod resize started", "", pod)
 	}
-	return nil
+	if before, now := Condition(old, v1.PodResizeInProgress) != nil, Condition(s, v1.PodResizeInProgress) != nil; (before || begins) && !now {
+		say(v1.EventTypeNormal, "ResizeCompleted", "Pod resize completed", "", pod)
+	}
+	return out
+}
+
+// givenAnew: since the old status the pod was given other resources, be it at once
+// when it asked for them or after a while.
+func givenAnew(old *v1.PodStatus, seen *Observed) bool {
+	return old.ObservedGeneration > 0 && old.ObservedGeneration < seen.Resized ||
+		seen.Resize == nil && Condition(old, v1.PodResizePending) != nil && old.ObservedGeneration <= seen.Resized
 }
 
 // resizeSummary is what the pod is to have, as upstream's Events tell it.

@@ -29,7 +29,7 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 		s.StartTime = &now
 	}
 	addresses(pod, seen, &s)
-	if s.Resources == nil || old.ObservedGeneration != pod.Generation {
+	if s.Resources == nil || old.ObservedGeneration != pod.Generation || givenAnew(old, seen) {
 		s.Resources, s.AllocatedResources = podResources(pod)
 	}
 

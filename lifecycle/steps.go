@@ -54,7 +54,7 @@ func compute(pod *v1.Pod, seen *Observed) todo {
 		message, restart, probe := unwanted(pod, c, newest, seen)
 		if message == "" {
 			keep++
-			if len(resizes(seen, c, newest)) > 0 {
+			if len(resizes(c, newest)) > 0 {
 				t.resize = append(t.resize, resizeContainer(c, newest))
 			}
 			continue
@@ -113,7 +113,7 @@ func unwanted(pod *v1.Pod, c *v1.Container, r *Container, seen *Observed) (messa
 		return fmt.Sprintf("Container %s failed liveness probe", c.Name), restart, c.LivenessProbe
 	case c.StartupProbe != nil && probes.Started != nil && !*probes.Started:
 		return fmt.Sprintf("Container %s failed startup probe", c.Name), restart, c.StartupProbe
-	case restartToResize(c, resizes(seen, c, r)):
+	case restartToResize(c, resizes(c, r)):
 		return fmt.Sprintf("Container %s resize requires restart", c.Name), true, nil
 	}
 	return "", false, nil
@@ -188,6 +188,9 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 		t.initial = append(t.initial, c) // it could not be started; it is made anew
 	case Running:
 		if !isSidecar(c) {
+			if len(resizes(c, n)) > 0 {
+				t.resize = append(t.resize, resizeContainer(c, n))
+			}
 			break
 		}
 		probes := seen.Probes[n.ID]
@@ -203,9 +206,9 @@ func (t *todo) initStep(pod *v1.Pod, seen *Observed, c *v1.Container, i int, n *
 			again(fmt.Sprintf("Init container %s definition changed", c.Name), nil)
 		case probes.Live != nil && !*probes.Live:
 			again(fmt.Sprintf("Init container %s failed liveness probe", c.Name), c.LivenessProbe)
-		case restartToResize(c, resizes(seen, c, n)):
+		case restartToResize(c, resizes(c, n)):
 			again(fmt.Sprintf("Container %s resize requires restart", c.Name), nil)
-		case len(resizes(seen, c, n)) > 0:
+		case len(resizes(c, n)) > 0:
 			t.resize = append(t.resize, resizeContainer(c, n))
 		}
 	case Exited:

@@ -111,10 +111,10 @@ func replaced(seen *Observed, p *Plan, st *starts, c *v1.Container, a *Action) b
 			continue
 		}
 		b := seen.Backoffs[c.Name]
-		if _, in := b.Until(c.Image, e.FinishedAt, st.now); in {
+		if _, in := b.Until(restartKey(c), e.FinishedAt, st.now); in {
 			return false
 		}
-		next := b.Next(c.Image, e.FinishedAt, st.now)
+		next := b.Next(restartKey(c), e.FinishedAt, st.now)
 		a.Backoff = &next
 		break
 	}

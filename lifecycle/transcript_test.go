@@ -27,7 +27,7 @@ import (
 //	removed NAME  the runtime has none of that name any more
 //	resources NAME cpu=Q  the runtime gives it that
 //	given CPU     what the pod as a whole was given
-//	noroom REASON | room  for the resize that the spec asks for
+//	noroom REASON | room  for the resize that the last spec asks for
 //	fail NAME REASON [exited] [pull]   a start failed; pull: the image's back-off begins
 //	probe NAME started|ready|live true|false
 //	volumes mounted|failed | cleanup failed
@@ -39,8 +39,11 @@ import (
 type story struct {
 	pod  *v1.Pod
 	seen Observed
-	now  time.Time
-	n    int
+
+	asked, given *v1.Pod // as the spec has it; before it asked for other resources
+
+	now time.Time
+	n   int
 }
 
 func TestTranscripts(t *testing.T) {
@@ -75,10 +78,15 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		if err := yaml.UnmarshalStrict([]byte(d.Input), &spec); err != nil {
 			d.Fatalf(t, "%v", err)
 		}
+		s.given = s.pod.DeepCopy()
+		s.pod.Spec = spec
 		if d.Cmd == "spec" {
 			s.pod.Generation++
+			if !SameResources(s.pod, s.given) {
+				s.seen.Resized = s.pod.Generation
+			}
 		}
-		s.pod.Spec = spec
+		s.asked = s.pod.DeepCopy()
 		s.pod.Status.Phase = v1.PodPending
 		return ""
 	case "delete":
@@ -160,9 +168,11 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 	case "given":
 		s.seen.Given = &v1.ResourceRequirements{Requests: v1.ResourceList{v1.ResourceCPU: resource.MustParse(args[0])}}
 	case "noroom":
-		s.seen.Resize = &Rejection{args[0], "the node is full"}
+		s.seen.Resize, s.seen.Asked, s.seen.Resized = &Rejection{args[0], "the node is full"}, s.asked, 0
+		s.pod = WithResourcesOf(s.asked, s.given)
 	case "room":
-		s.seen.Resize = nil
+		s.seen.Resize, s.seen.Asked, s.seen.Resized = nil, nil, s.pod.Generation
+		s.pod = s.asked
 	case "network":
 		s.seen.Network = strings.Join(args, " ")
 	case "evict":

@@ -78,7 +78,7 @@ func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.Con
 // its back-off begins is told by an Event alone.
 func (st *starts) quietly(pod *v1.Pod, seen *Observed, c *v1.Container, newest *Container, was, s *v1.ContainerStatus) (restore func()) {
 	state, last := s.State, s.LastTerminationState
-	if _, in := seen.Backoffs[c.Name].Until(c.Image, newest.FinishedAt, st.now); in && !shown(was, newest.ID) {
+	if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.now); in && !shown(was, newest.ID) {
 		st.events = append(st.events, crashLoop(pod, c.Name))
 	}
 	return func() { s.State, s.LastTerminationState = state, last }
@@ -109,7 +109,7 @@ func failed(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, fai
 // exited: the container ran, ended, and is to run again.
 func exited(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, was *v1.ContainerStatus, s *v1.ContainerStatus, p *Plan, st *starts) {
 	if !shown(was, newest.ID) && !seen.Stopped[newest.ID] {
-		if _, in := seen.Backoffs[c.Name].Until(c.Image, newest.FinishedAt, st.now); in {
+		if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.now); in {
 			st.hold(p, c.Name, st.now, "the exit is reported first")
 			return
 		}
@@ -124,12 +124,12 @@ func exited(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, was
 // restart holds a dead container back until its back-off is over.
 func restart(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, s *v1.ContainerStatus, p *Plan, st *starts) {
 	b := seen.Backoffs[c.Name]
-	if end, in := b.Until(c.Image, newest.FinishedAt, st.now); in {
+	if end, in := b.Until(restartKey(c), newest.FinishedAt, st.now); in {
 		wait(s, CrashLoopBackOff, fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, c.Name, describe(pod)))
 		st.hold(p, c.Name, end, "restart back-off of container "+c.Name)
 		return
 	}
-	st.leave(c, b.Next(c.Image, newest.FinishedAt, st.now))
+	st.leave(c, b.Next(restartKey(c), newest.FinishedAt, st.now))
 }
 
 // shown: that container's end is part of what was reported last.

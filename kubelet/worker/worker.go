@@ -93,10 +93,11 @@ func New(node *Node, pod *v1.Pod) *Worker {
 	return w
 }
 
-// Update hands over a newer version of the pod.
-func (w *Worker) Update(pod *v1.Pod) {
+// Update hands over a newer version of the pod, and facts that go with it.
+func (w *Worker) Update(pod *v1.Pod, facts ...func(*lifecycle.Observed)) {
 	w.mu.Lock()
 	w.next = pod
+	w.facts = append(w.facts, facts...)
 	w.mu.Unlock()
 	w.node.Reporter.Seen(pod)
 	w.poke()
