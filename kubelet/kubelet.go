@@ -128,7 +128,7 @@ func New(cfg Config) (*Kubelet, error) {
 	})
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Runtime: cfg.Runtime,
-		Pods: k.desk.pods,
+		Pods: k.desk.pods, Faults: faults,
 	})
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ func newRootCommand() *cobra.Command {
 		newUpCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newFaultCommand(),
 		newKubectlCommand(),
 		newVersionCommand(),
 	)

@@ -120,6 +120,8 @@ func TestCompletion(t *testing.T) {
 		"run --output ": "json",
 		"trace -o ":     "json",
 		"ku":            "kubectl",
+		"fault ":        "remove",
+		"fault add Pul": "PullImage",
 	} {
 		_, out, _ := podling(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		if !strings.Contains(out, want) {

@@ -9,6 +9,8 @@
 //	/exec, /attach, /run .../NAMESPACE/POD[/UID]/CONTAINER
 //	/portForward/NAMESPACE/POD[/UID]
 //
+// and one of podling's own, /podling/faults: what runtime/fault makes fail.
+//
 // Whoever calls must show a client certificate by an authority that the node trusts, of the API
 // server or of a member of system:masters.
 package server

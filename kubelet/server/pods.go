@@ -86,6 +86,18 @@ func hasContainer(pod *v1.Pod, name string) bool {
 		slices.ContainsFunc(pod.Spec.EphemeralContainers, func(c v1.EphemeralContainer) bool { return c.Name == name })
 }
 
+// image is the container's in the pod's spec, "" if there is no such container.
+func image(pod *v1.Pod, container string) string {
+	for _, list := range [][]v1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
+		for i := range list {
+			if list[i].Name == container {
+				return list[i].Image
+			}
+		}
+	}
+	return ""
+}
+
 // runtimeID takes the runtime's id out of a status' containerd://ID.
 func runtimeID(id string) string {
 	if _, after, found := strings.Cut(id, "://"); found {

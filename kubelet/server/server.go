@@ -14,6 +14,9 @@ import (
 	v1 "k8s.io/api/core/v1"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/runtime/fault"
+	"github.com/podling/podling/runtime/fault/remote"
 )
 
 const (
@@ -37,6 +40,8 @@ type Config struct {
 	// Pods are the node's pods with the status that the node decided last: it says which container
 	// is meant by a name. They are not changed.
 	Pods func() []*v1.Pod
+	// Faults are those of the calls to Runtime.
+	Faults *fault.Faults
 }
 
 // Server is a node's port that is bound.
@@ -101,14 +106,17 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /pods", s.pods)
 	mux.Handle("GET /metrics", metrics())
+	mux.HandleFunc("GET "+remote.Path, s.listFaults)
+	mux.HandleFunc("POST "+remote.Path, s.addFault)
+	mux.HandleFunc("DELETE "+remote.Path+"/{name}", s.removeFault)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
 	for _, uid := range []string{"", "/{uid}"} {
 		for _, method := range []string{"GET", "POST"} {
-			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.exec)
-			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.attach)
-			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.portForward)
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.called(s.exec))
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.called(s.attach))
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.called(s.portForward))
 		}
-		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.run)
+		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.called(s.run))
 	}
 	return authorized(mux)
 }

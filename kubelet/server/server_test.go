@@ -21,11 +21,13 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/utils/clock"
 
 	busybox "github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/kubelet/server"
 	"github.com/podling/podling/runtime/containerd"
 	"github.com/podling/podling/runtime/cri"
+	"github.com/podling/podling/runtime/fault"
 )
 
 // patience is how long the tests wait for what must happen.
@@ -167,9 +169,10 @@ func serveUntil(t *testing.T) (client *rest.Config, ca *authority, end func()) {
 	ca = newAuthority(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
+	faults := fault.New(clock.RealClock{})
 	s, err := server.Listen(server.Config{
-		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: runtime,
-		Pods: func() []*v1.Pod { return []*v1.Pod{thePod} },
+		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: faults.Runtime(runtime),
+		Pods: func() []*v1.Pod { return []*v1.Pod{thePod} }, Faults: faults,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -131,25 +131,35 @@ func (r Rule) err() error {
 	return status.Error(c, text)
 }
 
-// String is what the rule does, in words: "PullImage of default/web: fails with …".
-func (r Rule) String() string {
-	var b strings.Builder
-	b.WriteString(string(r.Call))
+// Scope is which of its calls the rule is about, in words: "pod=web-* image=nginx*".
+func (r Rule) Scope() string {
+	var words []string
 	for _, m := range []struct{ what, pattern string }{{"pod", r.Pod}, {"selector", r.Selector}, {"container", r.Container}, {"image", r.Image}} {
 		if m.pattern != "" {
-			fmt.Fprintf(&b, " %s=%s", m.what, m.pattern)
+			words = append(words, m.what+"="+m.pattern)
 		}
 	}
+	if p := r.Probability; p != nil {
+		words = append(words, fmt.Sprintf("probability=%v", *p))
+	}
+	if len(words) == 0 {
+		return "all"
+	}
+	return strings.Join(words, " ")
+}
+
+// Effect is what the rule does to a call, in words.
+func (r Rule) Effect() string {
+	var words []string
 	if r.Delay.Duration > 0 {
-		fmt.Fprintf(&b, " delay=%s", r.Delay.Duration)
+		words = append(words, "delayed by "+r.Delay.Duration.String())
 	}
 	if r.Hang {
-		b.WriteString(" hang")
+		words = append(words, "hangs")
+	} else if err := r.err(); err != nil {
+		words = append(words, "fails: "+err.Error())
 	}
-	if err := r.err(); err != nil {
-		fmt.Fprintf(&b, " error=%q", err.Error())
-	}
-	return b.String()
+	return strings.Join(words, ", ")
 }
 
 // armed is a rule that is in force.

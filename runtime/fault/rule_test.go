@@ -97,7 +97,7 @@ func TestMatches(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := a.matches(test.call, test.t); got != test.want {
-			t.Errorf("%s matches %s: %v", test.rule, test.call, got)
+			t.Errorf("%s of %s matches %s: %v", test.rule.Call, test.rule.Scope(), test.call, got)
 		}
 	}
 }
