@@ -93,7 +93,8 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	clk := clock.RealClock{}
 	faults := fault.New(clk)
-	cfg.Runtime, cfg.Images = faults.Runtime(cfg.Runtime), faults.Images(cfg.Images)
+	// A call that hangs by a fault takes up no slot: other pods must not suffer.
+	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime)), faults.Images(cfg.Images)
 	k := &Kubelet{config: cfg, client: client}
 	k.recorder = newRecorder(client, cfg.NodeName)
 	runtime, err := cfg.Runtime.Version(context.Background(), "0.1.0")
@@ -102,7 +103,7 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	k.shared = &worker.Node{
 		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
-		Runtime: cfg.Runtime, Slots: worker.NewSlots(), Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
+		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),

@@ -58,9 +58,7 @@ func (p *pass) stopPod(ctx, patience context.Context, a lifecycle.Action) bool {
 		if !s.Ready {
 			continue
 		}
-		done := p.node.Slots.take()
 		err := p.node.Runtime.StopPodSandbox(ctx, s.ID)
-		done()
 		if err != nil && !notFound(err) {
 			p.criError(err)
 			p.event(v1.EventTypeWarning, "FailedKillPod", "", "error killing pod: "+err.Error())

@@ -23,9 +23,7 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 	}
 	var id string
 	if err == nil {
-		done := p.node.Slots.take()
 		id, err = p.node.Runtime.RunPodSandbox(ctx, config, "")
-		done()
 	}
 	var r *runtimeapi.PodSandboxStatusResponse
 	if err == nil {

@@ -80,15 +80,11 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 		return err == nil || patience.Err() == nil
 	case lifecycle.CreateContainer:
 		var err error
-		done := s.node.Slots.take()
 		s.id, err = s.node.Runtime.CreateContainer(ctx, s.sandboxID(), s.config, s.sandbox)
-		done()
 		s.criError(err)
 		s.at.Create = result(s.id, err, true)
 	case lifecycle.RunContainer:
-		done := s.node.Slots.take()
 		err := s.node.Runtime.StartContainer(ctx, s.id)
-		done()
 		s.criError(err)
 		s.at.Run = result("", err, true)
 	case lifecycle.RunPostStart:

@@ -42,7 +42,6 @@ type Node struct {
 	LogDir      string // container logs
 
 	Runtime     internalapi.RuntimeService
-	Slots       Slots
 	Images      *image.Images
 	Volumes     *volume.Manager
 	Environment *environment.Maker
