@@ -102,7 +102,7 @@ func New(cfg Config) (*Kubelet, error) {
 		return nil, fmt.Errorf("the container runtime of node %s does not answer: %w", cfg.NodeName, err)
 	}
 	k.shared = &worker.Node{
-		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
+		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, Since: clk.Now(), RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
 		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",

@@ -46,7 +46,9 @@ func containerStatuses(pod *v1.Pod, seen *Observed, k kind, specs []v1.Container
 			continue
 		}
 		startable(pod, seen, k, c, was, &s, p, st)
-		setReadiness(seen, k, c, was, &s)
+		if setReadiness(seen, k, c, was, &s) {
+			p.wakeAt(st.now, "that container "+c.Name+" was replaced is reported first")
+		}
 		out = append(out, s)
 	}
 	if k != initial { // init containers keep the spec's order: it is theirs to run in

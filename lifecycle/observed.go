@@ -9,7 +9,8 @@ import (
 // Observed is everything the node knows about one pod at one moment. The zero
 // value is a pod that was never touched.
 type Observed struct {
-	HostIPs []string // the node's addresses, the primary one first
+	HostIPs []string  // the node's addresses, the primary one first
+	Since   time.Time // when the node began to look
 
 	Sandboxes  []Sandbox         // newest first
 	Containers []Container       // every container of the pod, newest first

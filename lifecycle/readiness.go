@@ -13,22 +13,28 @@ import (
 // UpdatePodStatus in pkg/kubelet/prober/prober_manager.go). What was reported of
 // the same container holds until a probe says otherwise, so that a restart of
 // the node changes nothing.
-func setReadiness(seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus) {
+//
+// A container that was replaced before anybody heard of its end looks started, as
+// the one before it did, in the status that tells of it, and only there: inherited
+// (upstream: convertToAPIContainerStatuses in pkg/kubelet/kubelet_pods.go).
+func setReadiness(seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus) (inherited bool) {
 	if k == ephemeral {
-		return // never ready, never "started": nothing waits for it
+		return false // never ready, never "started": nothing waits for it
 	}
 	probes, same := seen.Probes[s.ContainerID], was != nil && was.ContainerID == s.ContainerID
 	up := s.State.Running != nil
 	started := up
 	if up && c.StartupProbe != nil {
-		started = same && was.Started != nil && *was.Started
+		older := s.State.Running.StartedAt.Time.Before(seen.Since)
+		started = was != nil && was.Started != nil && *was.Started && (!same || older)
+		inherited = started && !same
 		if probes.Started != nil {
-			started = *probes.Started
+			started, inherited = *probes.Started, false
 		}
 	}
 	s.Started = &started
 	if !started || (k == initial && !isSidecar(c)) {
-		return
+		return inherited
 	}
 	s.Ready = c.ReadinessProbe == nil
 	if c.ReadinessProbe != nil {
@@ -37,6 +43,7 @@ func setReadiness(seen *Observed, k kind, c *v1.Container, was *v1.ContainerStat
 			s.Ready = *probes.Ready
 		}
 	}
+	return inherited
 }
 
 // probed puts what probes have found out since into a status that was reported

@@ -35,6 +35,7 @@ import (
 //	admit [affinity=no] [tolerated=no] [apparmor=WHY]  asks a node of 2 CPUs and 1 GiB to take the pod
 //	decide          asks Decide and reports its status: what changed, then the plan
 //	next NAME       asks NextStep how the container's start goes on, after the steps below
+//	reboot          the node begins anew: of the probes nothing is known
 //	+DURATION       time passes
 type story struct {
 	pod  *v1.Pod
@@ -181,6 +182,8 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		if slices.Contains(args, "condition") {
 			s.seen.Evict.Condition = &v1.PodCondition{Type: v1.DisruptionTarget, Status: v1.ConditionTrue, Reason: "TerminationByKubelet"}
 		}
+	case "reboot":
+		s.seen.Since, s.seen.Probes = s.now, nil
 	case "killed":
 		s.seen.Killed = true
 	case "cleaned":

@@ -37,9 +37,10 @@ import (
 type Node struct {
 	Name        string
 	HostIPs     []string
-	RuntimeName string // as it stands before container IDs: containerd
-	RootDir     string // pod folders
-	LogDir      string // container logs
+	Since       time.Time // when the node came up
+	RuntimeName string    // as it stands before container IDs: containerd
+	RootDir     string    // pod folders
+	LogDir      string    // container logs
 
 	Runtime     internalapi.RuntimeService
 	Images      *image.Images
@@ -86,7 +87,7 @@ type Worker struct {
 func New(node *Node, pod *v1.Pod) *Worker {
 	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), next: pod, pod: pod,
 		killed: make(chan struct{}), cleaned: make(chan struct{}), ended: make(chan struct{})}
-	w.seen.HostIPs = node.HostIPs
+	w.seen.HostIPs, w.seen.Since = node.HostIPs, node.Since
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
 	node.heedFaults(nil, pod)
 	return w
