@@ -33,12 +33,14 @@ import (
 	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/eviction"
+	"github.com/podling/podling/kubelet/handler"
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
 	"github.com/podling/podling/kubelet/stats"
+	"github.com/podling/podling/kubelet/userns"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/kubelet/worker"
@@ -77,6 +79,9 @@ type Kubelet struct {
 	recorder *recorder
 }
 
+// maxPods is how many pods the node takes: upstream's default.
+const maxPods = 110
+
 // New prepares the node: its folders, its port, its clients. Nothing runs yet.
 func New(cfg Config) (*Kubelet, error) {
 	if cfg.ClusterDomain == "" {
@@ -109,6 +114,10 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
+		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
+	}
+	if k.shared.Users, err = userns.New(cfg.RootDir, maxPods, k.shared.Handlers.UserNamespaces); err != nil {
+		return nil, err
 	}
 	if k.shared.Cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
 		return nil, err
@@ -136,7 +145,7 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
-		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: 110,
+		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: maxPods,
 		State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil

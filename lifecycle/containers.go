@@ -85,7 +85,7 @@ func fromRuntime(pod *v1.Pod, seen *Observed, c *v1.Container, was *v1.Container
 		}
 	}
 	if s.VolumeMounts == nil {
-		s.VolumeMounts = volumeMounts(c)
+		s.VolumeMounts = volumeMounts(c, seen.RecursiveReadOnly)
 	}
 	return s
 }
@@ -193,21 +193,6 @@ func terminated(r *Container) *v1.ContainerStateTerminated {
 // lost is the end of a container that nobody saw end.
 func lost(message string) *v1.ContainerStateTerminated {
 	return &v1.ContainerStateTerminated{Reason: ContainerStatusUnknown, Message: message, ExitCode: 137}
-}
-
-// volumeMounts repeats the spec's mounts in the status (KEP-3857). Recursive
-// read-only mounts need a runtime handler that offers them; none is asked for.
-func volumeMounts(c *v1.Container) []v1.VolumeMountStatus {
-	var out []v1.VolumeMountStatus
-	for _, m := range c.VolumeMounts {
-		s := v1.VolumeMountStatus{Name: m.Name, MountPath: m.MountPath, ReadOnly: m.ReadOnly}
-		if m.ReadOnly {
-			mode := v1.RecursiveReadOnlyDisabled
-			s.RecursiveReadOnly = &mode
-		}
-		out = append(out, s)
-	}
-	return out
 }
 
 func find(statuses []v1.ContainerStatus, name string) *v1.ContainerStatus {

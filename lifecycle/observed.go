@@ -22,6 +22,8 @@ type Observed struct {
 	Backoffs map[string]Backoff   // restart back-off, by container name
 	Pulls    map[string]ImagePull // failed image pulls, by image as the spec names it
 
+	RecursiveReadOnly bool // what runs the pod can make mounts read-only with all below them
+
 	Stopped map[string]bool // containers that the node itself ended, by ID
 
 	Runtime string // why the container runtime is not there; "" if it is

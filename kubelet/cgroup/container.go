@@ -43,28 +43,12 @@ func ContainerResources(pod *v1.Pod, container *v1.Container, nodeMemory int64) 
 }
 
 func (m machine) containerResources(pod *v1.Pod, container *v1.Container, nodeMemory int64) *runtimeapi.LinuxContainerResources {
-	cpuLimit := effectiveLimit(pod, container, v1.ResourceCPU)
-	cpuRequest := container.Resources.Requests.Cpu()
-	if _, asked := container.Resources.Requests[v1.ResourceCPU]; !asked {
-		// The API server defaults a request to its limit; this is for what did not come from there.
-		cpuRequest = cpuLimit
-	}
-	r := &runtimeapi.LinuxContainerResources{
-		CpuShares:          int64(shares(cpuRequest.MilliValue())),
-		CpuPeriod:          quotaPeriod,
-		CpuQuota:           quota(cpuLimit.MilliValue()),
-		MemoryLimitInBytes: effectiveLimit(pod, container, v1.ResourceMemory).Value(),
-		OomScoreAdj:        oomScoreAdj(pod, container, nodeMemory),
-	}
+	r := m.linuxResources(container.Resources.Requests, effectiveLimit(pod, container, v1.ResourceCPU), effectiveLimit(pod, container, v1.ResourceMemory))
+	r.OomScoreAdj = oomScoreAdj(pod, container, nodeMemory)
 	for _, size := range m.hugePages {
 		r.HugepageLimits = append(r.HugepageLimits, &runtimeapi.HugepageLimit{
 			PageSize: size, Limit: hugePageLimit(pod, container, size),
 		})
-	}
-	if m.unified {
-		// Out of memory ends a container as a whole, not one process of it (singleProcessOOMKill's
-		// default).
-		r.Unified = map[string]string{"memory.oom.group": "1"}
 	}
 	if m.swap { // NoSwap, upstream's default (KEP-2400)
 		if m.unified {
@@ -72,6 +56,45 @@ func (m machine) containerResources(pod *v1.Pod, container *v1.Container, nodeMe
 		} else {
 			r.MemorySwapLimitInBytes = r.MemoryLimitInBytes
 		}
+	}
+	return r
+}
+
+// SandboxResources is what all containers of the pod may have together, and Overhead is what the pod
+// takes beyond them (KEP-688). Runtimes that make a machine for each pod give it as much (upstream:
+// applySandboxResources in pkg/kubelet/kuberuntime/kuberuntime_sandbox_linux.go).
+func SandboxResources(pod *v1.Pod) *runtimeapi.LinuxContainerResources {
+	alone := resourcehelper.PodResourcesOptions{ExcludeOverhead: true}
+	limits := resourcehelper.PodLimits(pod, alone)
+	return thisMachine().linuxResources(resourcehelper.PodRequests(pod, alone), limits.Cpu(), limits.Memory())
+}
+
+// Overhead is explained at SandboxResources.
+func Overhead(pod *v1.Pod) *runtimeapi.LinuxContainerResources {
+	over := pod.Spec.Overhead
+	if over == nil {
+		return &runtimeapi.LinuxContainerResources{}
+	}
+	return thisMachine().linuxResources(over, over.Cpu(), over.Memory())
+}
+
+// linuxResources is what holds for containers and sandboxes alike (upstream: calculateLinuxResources).
+func (m machine) linuxResources(requests v1.ResourceList, cpuLimit, memoryLimit *resource.Quantity) *runtimeapi.LinuxContainerResources {
+	cpuRequest, asked := requests[v1.ResourceCPU]
+	if !asked {
+		// The API server defaults a request to its limit; this is for what did not come from there.
+		cpuRequest = *cpuLimit
+	}
+	r := &runtimeapi.LinuxContainerResources{
+		CpuShares:          int64(shares(cpuRequest.MilliValue())),
+		CpuPeriod:          quotaPeriod,
+		CpuQuota:           quota(cpuLimit.MilliValue()),
+		MemoryLimitInBytes: memoryLimit.Value(),
+	}
+	if m.unified {
+		// Out of memory ends a container as a whole, not one process of it (singleProcessOOMKill's
+		// default).
+		r.Unified = map[string]string{"memory.oom.group": "1"}
 	}
 	return r
 }

@@ -227,3 +227,27 @@ func describe(pod *v1.Pod) string {
 	}
 	return text
 }
+
+// A sandbox is told what its containers may have together, and the overhead apart.
+func TestSandboxResources(t *testing.T) {
+	list := func(cpu, memory string) v1.ResourceList {
+		return v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu), v1.ResourceMemory: resource.MustParse(memory)}
+	}
+	pod := &v1.Pod{Spec: v1.PodSpec{
+		Containers: []v1.Container{
+			{Resources: v1.ResourceRequirements{Requests: list("100m", "10Mi"), Limits: list("200m", "20Mi")}},
+			{Resources: v1.ResourceRequirements{Requests: list("150m", "10Mi"), Limits: list("300m", "20Mi")}},
+		},
+		Overhead: list("50m", "16Mi"),
+	}}
+	r := SandboxResources(pod)
+	if r.CpuShares != 256 || r.CpuQuota != 50_000 || r.MemoryLimitInBytes != 40<<20 {
+		t.Errorf("resources %v", r)
+	}
+	if o := Overhead(pod); o.CpuShares != 51 || o.CpuQuota != 5_000 || o.MemoryLimitInBytes != 16<<20 {
+		t.Errorf("overhead %v", o)
+	}
+	if o := Overhead(&v1.Pod{}); o.CpuPeriod != 0 || o.MemoryLimitInBytes != 0 {
+		t.Errorf("no overhead: %v", o)
+	}
+}

@@ -24,8 +24,9 @@ const (
 // Config is the resolver configuration of a pod's sandbox, by its dnsPolicy and
 // dnsConfig. Without a cluster DNS address, ClusterFirst is the host's resolvConf,
 // as upstream's is; an empty resolvConf means that the host has no resolver but
-// itself. Entries beyond what resolvers take are left out.
-func Config(pod *v1.Pod, clusterDNS []string, clusterDomain, resolvConf string) (*runtimeapi.DNSConfig, error) {
+// itself. Entries beyond what resolvers take are left out, and warn is told of
+// them, in the words of upstream's Event DNSConfigForming.
+func Config(pod *v1.Pod, clusterDNS []string, clusterDomain, resolvConf string, warn func(message string)) (*runtimeapi.DNSConfig, error) {
 	host, err := readHost(resolvConf)
 	if err != nil {
 		return nil, err
@@ -52,8 +53,14 @@ func Config(pod *v1.Pod, clusterDNS []string, clusterDomain, resolvConf string) 
 			config.Options = setOption(config.Options, o.Name, o.Value)
 		}
 	}
-	config.Servers = config.Servers[:min(len(config.Servers), maxNameservers)]
-	config.Searches = fit(config.Searches)
+	if len(config.Servers) > maxNameservers {
+		config.Servers = config.Servers[:maxNameservers]
+		warn("Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: " + strings.Join(config.Servers, " "))
+	}
+	all := len(config.Searches)
+	if config.Searches = fit(config.Searches); len(config.Searches) < all {
+		warn("Search Line limits were exceeded, some search paths have been omitted, the applied search line is: " + strings.Join(config.Searches, " "))
+	}
 	return config, nil
 }
 

@@ -76,15 +76,32 @@ func TestConfigAsUpstream(t *testing.T) {
 		for _, s := range servers {
 			ips = append(ips, net.ParseIP(s))
 		}
-		want, wantErr := upstream.NewConfigurer(record.NewFakeRecorder(100), &v1.ObjectReference{}, nil, ips, domain, resolvConf).GetPodDNS(t.Context(), p)
-		got, gotErr := Config(p, servers, domain, resolvConf)
+		events := record.NewFakeRecorder(100)
+		want, wantErr := upstream.NewConfigurer(events, &v1.ObjectReference{}, nil, ips, domain, resolvConf).GetPodDNS(t.Context(), p)
+		var warned []string
+		got, gotErr := Config(p, servers, domain, resolvConf, func(m string) { warned = append(warned, "Warning DNSConfigForming "+m) })
 		if (gotErr == nil) != (wantErr == nil) {
 			t.Fatalf("case %d: error %v, upstream %v, for\n%s", i, gotErr, wantErr, host.String())
 		}
 		if gotErr == nil && show(got) != show(want) {
 			t.Fatalf("case %d: %s\nupstream %s\nfor %+v\n%s", i, show(got), show(want), p.Spec, host.String())
 		}
+		if told := forming(events); gotErr == nil && !slices.Equal(warned, told) {
+			t.Fatalf("case %d: warned of %q\nupstream %q", i, warned, told)
+		}
 	}
+}
+
+// forming are the Events about what was left out.
+func forming(events *record.FakeRecorder) []string {
+	close(events.Events)
+	var out []string
+	for e := range events.Events {
+		if strings.Contains(e, "DNSConfigForming") {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 // show prints a configuration; the order of options has no meaning.
@@ -94,7 +111,7 @@ func show(c *runtimeapi.DNSConfig) string {
 }
 
 func TestConfigOfUnreadableHost(t *testing.T) {
-	_, err := Config(&v1.Pod{}, nil, "", filepath.Join(t.TempDir(), "none"))
+	_, err := Config(&v1.Pod{}, nil, "", filepath.Join(t.TempDir(), "none"), func(string) {})
 	if err == nil || !strings.Contains(err.Error(), "resolver configuration") {
 		t.Errorf("error %v", err)
 	}

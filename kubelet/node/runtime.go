@@ -122,6 +122,13 @@ func (n *Node) runtimeName(ctx context.Context) string {
 	return version.RuntimeName + "://" + version.RuntimeVersion
 }
 
+// Handlers are the runtime's, as it told of them last.
+func (n *Node) Handlers() []v1.NodeRuntimeHandler {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.seen.runtime.handlers
+}
+
 // viewOf reads the runtime's answer.
 func viewOf(response *runtimeapi.StatusResponse) runtimeView {
 	var view runtimeView

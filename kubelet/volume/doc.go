@@ -6,9 +6,10 @@
 //	ROOT/pods/UID/                              one folder a pod, as upstream's
 //	    volumes/kubernetes.io~TYPE/NAME/        a volume
 //	    volume-subpaths/NAME/CONTAINER/INDEX    a mount's subPath, bound there
+//	    plugins/kubernetes.io~TYPE/NAME/        what a plugin notes down for itself
 //
 // The kinds of volumes themselves are upstream's plugins (k8s.io/kubernetes/pkg/volume):
 // config map, secret, projected, downward API and host path. Only emptyDir,
-// which the others are made in, is podling's own, because upstream's needs half
-// of the kubelet.
+// which the others are made in, is podling's own, because upstream's starts a
+// program for each mount; those of huge pages are upstream's too.
 package volume

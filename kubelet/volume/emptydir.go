@@ -16,10 +16,12 @@ import (
 
 // Everybody in the pod may write into an emptyDir; with an fsGroup what is made
 // in it belongs to that group (upstream: perm in pkg/volume/emptydir,
-// changeFilePermission in pkg/volume).
+// changeFilePermission in pkg/volume). A tmpfs is as the kernel makes it: nobody
+// removes what is another's.
 const (
-	emptyDirMode      = 0o777
-	emptyDirGroupMode = emptyDirMode | unix.S_ISGID
+	emptyDirMode   = 0o777
+	tmpfsMode      = emptyDirMode | unix.S_ISVTX
+	tmpfsGroupMode = tmpfsMode | unix.S_ISGID
 )
 
 // emptyDir is a folder that lives as long as its pod: on disk, or a tmpfs.
@@ -78,14 +80,10 @@ func (e *emptyDir) SetUpAt(dir string, args volume.MounterArgs) error {
 	if err := os.MkdirAll(filepath.Dir(dir), podDirMode); err != nil {
 		return err
 	}
-	switch e.medium {
-	case v1.StorageMediumDefault:
-		return makeShared(dir, args.FsGroup)
-	case v1.StorageMediumMemory:
+	if e.medium == v1.StorageMediumMemory {
 		return e.m.makeTmpfs(dir, e.size, args.FsGroup)
 	}
-	return fmt.Errorf("podling does not have emptyDir volumes of medium %q yet: use %q or %q",
-		e.medium, v1.StorageMediumDefault, v1.StorageMediumMemory)
+	return makeShared(dir, args.FsGroup)
 }
 
 // makeShared makes the folder under another name and renames it, so that one
@@ -127,9 +125,9 @@ func (m *Manager) makeTmpfs(dir string, size int64, group *int64) error {
 	if err != nil || mounted {
 		return err
 	}
-	options := fmt.Sprintf("mode=%o", emptyDirMode)
+	options := fmt.Sprintf("mode=%o", tmpfsMode)
 	if group != nil {
-		options = fmt.Sprintf("mode=%o,gid=%d", emptyDirGroupMode, *group)
+		options = fmt.Sprintf("mode=%o,gid=%d", tmpfsGroupMode, *group)
 	}
 	if size > 0 {
 		options += fmt.Sprintf(",size=%d", size)

@@ -48,9 +48,10 @@ func TestEmptyDirOfGroup(t *testing.T) {
 	p := pod(t, "[{name: disk, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory}}]")
 	group := int64(2000)
 	p.Spec.SecurityContext = &v1.PodSecurityContext{FSGroup: &group}
-	for name, path := range n.mount(p) {
-		if got := owner(t, path); got != "dgrwxrwxrwx 2000" {
-			t.Errorf("volume %s is %s, want the group's", name, got)
+	paths := n.mount(p)
+	for name, want := range map[string]string{"disk": "dgrwxrwxrwx 2000", "memory": "dgtrwxrwxrwx 2000"} {
+		if got := owner(t, paths[name]); got != want {
+			t.Errorf("volume %s is %s, want the group's: %s", name, got, want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/kubernetes/pkg/volume"
 	"k8s.io/kubernetes/pkg/volume/configmap"
 	"k8s.io/kubernetes/pkg/volume/downwardapi"
+	"k8s.io/kubernetes/pkg/volume/emptydir"
 	"k8s.io/kubernetes/pkg/volume/hostpath"
 	"k8s.io/kubernetes/pkg/volume/projected"
 	"k8s.io/kubernetes/pkg/volume/secret"
@@ -44,8 +45,10 @@ func changes(v *v1.Volume) bool {
 func (h *host) mounter(pod *v1.Pod, v *v1.Volume) (volume.Mounter, error) {
 	var plugins []volume.VolumePlugin
 	switch {
-	case v.EmptyDir != nil:
+	case v.EmptyDir != nil && (v.EmptyDir.Medium == v1.StorageMediumDefault || v.EmptyDir.Medium == v1.StorageMediumMemory):
 		return h.newEmptyDir(pod, v.Name, v.EmptyDir)
+	case v.EmptyDir != nil: // huge pages
+		plugins = emptydir.ProbeVolumePlugins()
 	case v.ConfigMap != nil:
 		plugins = configmap.ProbeVolumePlugins()
 	case v.Secret != nil:
@@ -81,6 +84,10 @@ func typeOf(v *v1.Volume) string {
 
 func (h *host) GetPodVolumeDir(uid types.UID, plugin, name string) string {
 	return filepath.Join(h.m.podDir(uid), "volumes", plugin, name)
+}
+
+func (h *host) GetPodPluginDir(uid types.UID, plugin string) string {
+	return filepath.Join(h.m.podDir(uid), "plugins", plugin)
 }
 
 func (h *host) GetKubeClient() kubernetes.Interface { return h.m.client }

@@ -10,6 +10,17 @@ import (
 	"k8s.io/kubernetes/pkg/volume/validation"
 )
 
+// CheckSubPath refuses paths that lead out of a volume by their text alone.
+func CheckSubPath(subPath string) error {
+	if filepath.IsAbs(subPath) {
+		return fmt.Errorf("error SubPath `%s` must not be an absolute path", subPath)
+	}
+	if err := validation.ValidatePathNoBacksteps(subPath); err != nil {
+		return fmt.Errorf("unable to provision SubPath `%s`: %w", subPath, err)
+	}
+	return nil
+}
+
 // SubPath gives the host path to bind for a mount with a subPath (an expanded
 // subPathExpr): a bind mount of it, which no symbolic link inside the volume can
 // lead astray any more. A folder that does not exist is made with the volume's
@@ -20,11 +31,8 @@ func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, volumeP
 	if err != nil {
 		return "", err
 	}
-	if filepath.IsAbs(subPath) {
-		return "", fmt.Errorf("error SubPath `%s` must not be an absolute path", subPath)
-	}
-	if err := validation.ValidatePathNoBacksteps(subPath); err != nil {
-		return "", fmt.Errorf("unable to provision SubPath `%s`: %w", subPath, err)
+	if err := CheckSubPath(subPath); err != nil {
+		return "", err
 	}
 	host := hostutil.NewHostUtil()
 	paths := subpath.New(m.mounts)

@@ -8,36 +8,48 @@ import (
 	"path/filepath"
 	"strconv"
 
-	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/podling/podling/kubelet/cgroup"
-	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/kubelet/environment"
-	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/lifecycle"
 )
 
-func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container, ref string, restarts int32, podIPs []string, volumes map[string]string, images map[string]*runtimeapi.ImageSpec) (*runtimeapi.ContainerConfig, error) {
-	env, err := n.Environment.Make(ctx, pod, c, podIPs, n.HostIPs, n.Name, volumes)
+// containerConfig is what the runtime is told about the container (upstream:
+// generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerConfig, error) {
+	n, pod, c, restarts := s.node, s.pod, s.c, s.action.Restarts
+	if s.sandbox == nil { // the sandbox is older than this pass
+		config, err := s.sandboxConfig(ctx, s.seen.Sandboxes[0].Attempt)
+		if err != nil {
+			return nil, err
+		}
+		s.pass.sandbox = config
+	}
+	target, err := s.target()
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := n.mounts(pod, c, restarts, podIPs, volumes, images, env)
+	env, err := n.Environment.Make(ctx, pod, c, s.podIPs(), n.HostIPs, n.Name, s.mounted)
 	if err != nil {
 		return nil, err
 	}
-	uid, username, err := n.Images.User(ctx, ref)
+	mounts, err := s.mounts(env)
+	if err != nil {
+		return nil, err
+	}
+	uid, username, err := n.Images.User(ctx, s.ref)
 	if err != nil {
 		return nil, err
 	}
 	if err := verifyNonRoot(pod, c, uid, username); err != nil {
 		return nil, err
 	}
-	security, err := containerSecurity(pod, c, uid, username)
+	security, err := n.containerSecurity(pod, c, uid, username)
 	if err != nil {
 		return nil, err
 	}
+	security.NamespaceOptions = target.in(s.sandbox.Linux.SecurityContext.NamespaceOptions)
 	if err := os.MkdirAll(filepath.Join(n.PodLogs(pod), c.Name), 0o755); err != nil {
 		return nil, fmt.Errorf("create container log directory for container %s failed: %w", c.Name, err)
 	}
@@ -47,7 +59,7 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 	}
 	config := &runtimeapi.ContainerConfig{
 		Metadata:   &runtimeapi.ContainerMetadata{Name: c.Name, Attempt: uint32(restarts)},
-		Image:      &runtimeapi.ImageSpec{Image: ref, UserSpecifiedImage: c.Image},
+		Image:      &runtimeapi.ImageSpec{Image: s.ref, UserSpecifiedImage: c.Image},
 		Command:    environment.Expand(c.Command, env),
 		Args:       environment.Expand(c.Args, env),
 		WorkingDir: c.WorkingDir,
@@ -69,95 +81,35 @@ func (n *Node) containerConfig(ctx context.Context, pod *v1.Pod, c *v1.Container
 	return config, nil
 }
 
-// mounts are the container's volumes, its hosts file and its message file
-// (upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in kuberuntime).
-func (n *Node) mounts(pod *v1.Pod, c *v1.Container, restarts int32, podIPs []string, volumes map[string]string, images map[string]*runtimeapi.ImageSpec, env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
-	var out []*runtimeapi.Mount
-	hosts := len(podIPs) > 0 || pod.Spec.HostNetwork
-	for i, m := range c.VolumeMounts {
-		if img := images[m.Name]; img != nil {
-			out = append(out, &runtimeapi.Mount{ContainerPath: m.MountPath, Readonly: true, Image: img, ImageSubPath: m.SubPath})
+// target is the running container whose processes an ephemeral container is to
+// see, "" for none.
+type target string
+
+// target finds the container that an ephemeral one names (upstream: getTargetID).
+func (s *starting) target() (target, error) {
+	for i := range s.pod.Spec.EphemeralContainers {
+		e := &s.pod.Spec.EphemeralContainers[i]
+		if e.Name != s.c.Name || e.TargetContainerName == "" {
 			continue
 		}
-		path, ok := volumes[m.Name]
-		if !ok {
-			return nil, fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, c.Name)
-		}
-		hosts = hosts && m.MountPath != "/etc/hosts"
-		if m.SubPath != "" || m.SubPathExpr != "" {
-			var err error
-			if path, err = n.subPath(pod, c, i, path, env); err != nil {
-				return nil, err
+		for _, c := range s.seen.Containers { // newest first
+			if c.Name == e.TargetContainerName {
+				return target(bare(c.ID)), nil
 			}
 		}
-		propagation, err := propagationOf(m.MountPropagation)
-		if err != nil {
-			return nil, err
-		}
-		target := m.MountPath
-		if !filepath.IsAbs(target) {
-			target = "/" + target
-		}
-		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: target, Readonly: m.ReadOnly || volume.ReadOnly(pod, m.Name), Propagation: propagation})
+		return "", fmt.Errorf("unable to find target container %v", e.TargetContainerName)
 	}
-	if hosts {
-		host, domain, err := dns.Hostname(pod, n.ClusterDomain)
-		if err != nil {
-			return nil, err
-		}
-		path, err := dns.HostsFile(n.PodDir(pod), pod, podIPs, host, domain)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: "/etc/hosts"})
-	}
-	if c.TerminationMessagePath != "" {
-		path, err := n.messageFile(pod, c, restarts)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: c.TerminationMessagePath})
-	}
-	return out, nil
+	return "", nil
 }
 
-// subPath resolves the i-th mount's subPath, or its expression over the environment.
-func (n *Node) subPath(pod *v1.Pod, c *v1.Container, i int, volume string, env []*runtimeapi.KeyValue) (string, error) {
-	m := c.VolumeMounts[i]
-	sub := m.SubPath
-	if m.SubPathExpr != "" {
-		var err error
-		if sub, err = environment.ExpandPath(m.SubPathExpr, env); err != nil {
-			return "", err
-		}
+// in gives the pod's namespaces as the container gets them: with the target's
+// processes, unless all of the pod's containers share theirs.
+func (t target) in(pod *runtimeapi.NamespaceOption) *runtimeapi.NamespaceOption {
+	if t == "" || pod.Pid != runtimeapi.NamespaceMode_CONTAINER {
+		return pod
 	}
-	return n.Volumes.SubPath(pod, c.Name, i, volume, sub)
-}
-
-// messageFile is the empty file that the container may write its last words to.
-func (n *Node) messageFile(pod *v1.Pod, c *v1.Container, restarts int32) (string, error) {
-	dir := filepath.Join(n.PodDir(pod), "containers", c.Name)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", fmt.Errorf("folder for the termination message: %w", err)
+	return &runtimeapi.NamespaceOption{
+		Network: pod.Network, Ipc: pod.Ipc, UsernsOptions: pod.UsernsOptions,
+		Pid: runtimeapi.NamespaceMode_TARGET, TargetId: string(t),
 	}
-	path := filepath.Join(dir, strconv.Itoa(int(restarts)))
-	if err := os.WriteFile(path, nil, 0o666); err != nil {
-		return "", fmt.Errorf("termination message file: %w", err)
-	}
-	return path, os.Chmod(path, 0o666) // whatever the umask
-}
-
-func propagationOf(m *v1.MountPropagationMode) (runtimeapi.MountPropagation, error) {
-	if m == nil {
-		return runtimeapi.MountPropagation_PROPAGATION_PRIVATE, nil
-	}
-	switch *m {
-	case v1.MountPropagationHostToContainer:
-		return runtimeapi.MountPropagation_PROPAGATION_HOST_TO_CONTAINER, nil
-	case v1.MountPropagationBidirectional:
-		return runtimeapi.MountPropagation_PROPAGATION_BIDIRECTIONAL, nil
-	case v1.MountPropagationNone:
-		return runtimeapi.MountPropagation_PROPAGATION_PRIVATE, nil
-	}
-	return 0, fmt.Errorf("invalid MountPropagation mode: %q", *m)
 }

@@ -89,6 +89,7 @@ func (w *Worker) Look(ctx context.Context) error {
 		o.Sandboxes, o.Containers = nil, nil // what the runtime has forgotten is gone
 		for _, s := range ss {
 			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(s))
+			o.RecursiveReadOnly = w.node.Handlers.RecursiveReadOnly(s.GetRuntimeHandler())
 		}
 		for _, c := range cs {
 			o.Containers = upsert(o.Containers, w.node.container(w.pod, in[c.GetId()], c))

@@ -21,6 +21,7 @@ type pass struct {
 	seen lifecycle.Observed
 
 	sandbox *runtimeapi.PodSandboxConfig
+	handler string // of the runtime, that runs the pod; known with sandbox
 }
 
 func (p *pass) log() klog.Logger {
@@ -116,6 +117,7 @@ func (p *pass) cleanUp(patience context.Context) bool {
 		p.tell(func(o *lifecycle.Observed) { o.CleanUp = f })
 		return false
 	}
+	p.node.Users.Release(patience, p.pod.UID)
 	p.tell(func(o *lifecycle.Observed) { o.Cleaned = true })
 	return true
 }

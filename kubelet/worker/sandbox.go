@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
@@ -17,13 +18,13 @@ import (
 // createSandbox makes the pod's sandbox with its network (upstream:
 // createPodSandbox in pkg/kubelet/kuberuntime/kuberuntime_sandbox.go).
 func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
-	config, err := p.sandboxConfig(a.Attempt)
+	config, err := p.sandboxConfig(ctx, a.Attempt)
 	if err == nil {
 		err = os.MkdirAll(config.LogDirectory, 0o755)
 	}
 	var id string
 	if err == nil {
-		id, err = p.node.Runtime.RunPodSandbox(ctx, config, "")
+		id, err = p.node.Runtime.RunPodSandbox(ctx, config, p.handler)
 	}
 	var r *runtimeapi.PodSandboxStatusResponse
 	if err == nil {
@@ -37,8 +38,10 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 		return false
 	}
 	p.sandbox = config
+	rro := p.node.Handlers.RecursiveReadOnly(p.handler)
 	p.tell(func(o *lifecycle.Observed) {
 		o.Sandboxes, o.Sandbox = upsertSandbox(o.Sandboxes, sandboxFact(r.GetStatus())), nil
+		o.RecursiveReadOnly = rro
 	})
 	return true
 }
@@ -60,11 +63,21 @@ func (p *pass) sandboxStands(ctx context.Context) bool {
 	return s.Ready
 }
 
-// sandboxConfig is what the runtime is told about the pod (upstream:
-// generatePodSandboxConfig).
-func (p *pass) sandboxConfig(attempt uint32) (*runtimeapi.PodSandboxConfig, error) {
+// sandboxConfig is what the runtime is told about the pod, and finds out which of
+// the runtime's handlers it is for (upstream: generatePodSandboxConfig).
+func (p *pass) sandboxConfig(ctx context.Context, attempt uint32) (*runtimeapi.PodSandboxConfig, error) {
 	pod := p.pod
-	resolver, err := dns.Config(pod, p.node.ClusterDNS, p.node.ClusterDomain, p.node.ResolvConf)
+	var err error
+	if p.handler, err = p.node.Handlers.Of(ctx, pod); err != nil {
+		return nil, err
+	}
+	users, err := p.node.Users.Of(pod, p.handler)
+	if err != nil {
+		return nil, err
+	}
+	resolver, err := dns.Config(pod, p.node.ClusterDNS, p.node.ClusterDomain, p.node.ResolvConf, func(message string) {
+		p.event(v1.EventTypeWarning, "DNSConfigForming", "", message)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +93,10 @@ func (p *pass) sandboxConfig(attempt uint32) (*runtimeapi.PodSandboxConfig, erro
 		DnsConfig:    resolver,
 		LogDirectory: p.node.PodLogs(pod),
 		PortMappings: portMappings(pod),
-		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: parent, SecurityContext: sandboxSecurity(pod), Sysctls: sysctls(pod)},
+		Linux: &runtimeapi.LinuxPodSandboxConfig{
+			CgroupParent: parent, SecurityContext: sandboxSecurity(pod, users), Sysctls: sysctls(pod),
+			Resources: cgroup.SandboxResources(pod), Overhead: cgroup.Overhead(pod),
+		},
 	}
 	if !pod.Spec.HostNetwork {
 		host, domain, err := dns.Hostname(pod, p.node.ClusterDomain)
@@ -103,15 +119,20 @@ func podLabels(pod *v1.Pod) map[string]string {
 	return out
 }
 
+// portMappings are the ports of the pod's containers. The runtime maps those with
+// a host port (upstream: MakePortMappings in pkg/kubelet/container/helpers.go,
+// which takes the first of ports of one name).
 func portMappings(pod *v1.Pod) []*runtimeapi.PortMapping {
+	protocols := map[v1.Protocol]runtimeapi.Protocol{v1.ProtocolUDP: runtimeapi.Protocol_UDP, v1.ProtocolSCTP: runtimeapi.Protocol_SCTP}
 	var out []*runtimeapi.PortMapping
 	for _, c := range pod.Spec.Containers {
+		named := map[string]bool{}
 		for _, port := range c.Ports {
-			if port.HostPort == 0 || pod.Spec.HostNetwork {
+			if port.Name != "" && named[port.Name] {
 				continue
 			}
-			out = append(out, &runtimeapi.PortMapping{HostIp: port.HostIP, HostPort: port.HostPort, ContainerPort: port.ContainerPort,
-				Protocol: map[v1.Protocol]runtimeapi.Protocol{v1.ProtocolUDP: runtimeapi.Protocol_UDP, v1.ProtocolSCTP: runtimeapi.Protocol_SCTP}[port.Protocol]})
+			named[port.Name] = true
+			out = append(out, &runtimeapi.PortMapping{HostIp: port.HostIP, HostPort: port.HostPort, ContainerPort: port.ContainerPort, Protocol: protocols[port.Protocol]})
 		}
 	}
 	return out

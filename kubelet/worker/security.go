@@ -1,17 +1,24 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/kubernetes/pkg/security/apparmor"
 	"k8s.io/kubernetes/pkg/securitycontext"
 )
 
-// namespaces are those that the pod shares with the host, or its containers
-// with one another (upstream: NamespacesForPod in pkg/kubelet/kuberuntime/util).
-func namespaces(pod *v1.Pod) *runtimeapi.NamespaceOption {
-	o := &runtimeapi.NamespaceOption{Network: runtimeapi.NamespaceMode_POD, Pid: runtimeapi.NamespaceMode_CONTAINER, Ipc: runtimeapi.NamespaceMode_POD}
+// namespaces are those that the pod shares with the host, or its containers with
+// one another, and its users (upstream: NamespacesForPod in
+// pkg/kubelet/kuberuntime/util).
+func namespaces(pod *v1.Pod, users *runtimeapi.UserNamespace) *runtimeapi.NamespaceOption {
+	o := &runtimeapi.NamespaceOption{
+		Network: runtimeapi.NamespaceMode_POD, Pid: runtimeapi.NamespaceMode_CONTAINER, Ipc: runtimeapi.NamespaceMode_POD,
+		UsernsOptions: users,
+	}
 	if pod.Spec.HostNetwork {
 		o.Network = runtimeapi.NamespaceMode_NODE
 	}
@@ -29,9 +36,9 @@ func namespaces(pod *v1.Pod) *runtimeapi.NamespaceOption {
 
 // sandboxSecurity is the sandbox's own security context. Its only process is the
 // pause program, which never needs more than the default seccomp profile.
-func sandboxSecurity(pod *v1.Pod) *runtimeapi.LinuxSandboxSecurityContext {
+func sandboxSecurity(pod *v1.Pod, users *runtimeapi.UserNamespace) *runtimeapi.LinuxSandboxSecurityContext {
 	out := &runtimeapi.LinuxSandboxSecurityContext{
-		NamespaceOptions: namespaces(pod),
+		NamespaceOptions: namespaces(pod, users),
 		Seccomp:          &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault},
 	}
 	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -57,23 +64,23 @@ func sysctls(pod *v1.Pod) map[string]string {
 	return out
 }
 
-// containerSecurity joins the pod's and the container's security contexts
-// (upstream: determineEffectiveSecurityContext in pkg/kubelet/kuberuntime/security_context.go).
-func containerSecurity(pod *v1.Pod, c *v1.Container, uid *int64, username string) (*runtimeapi.LinuxContainerSecurityContext, error) {
+// containerSecurity joins the pod's and the container's security contexts, all but
+// the namespaces, which are the sandbox's (upstream: determineEffectiveSecurityContext
+// in pkg/kubelet/kuberuntime/security_context.go).
+func (n *Node) containerSecurity(pod *v1.Pod, c *v1.Container, uid *int64, username string) (*runtimeapi.LinuxContainerSecurityContext, error) {
 	sc := securitycontext.DetermineEffectiveSecurityContext(pod, c)
 	if sc == nil {
 		sc = &v1.SecurityContext{}
 	}
 	out := &runtimeapi.LinuxContainerSecurityContext{
-		NamespaceOptions: namespaces(pod),
-		Privileged:       sc.Privileged != nil && *sc.Privileged,
-		ReadonlyRootfs:   sc.ReadOnlyRootFilesystem != nil && *sc.ReadOnlyRootFilesystem,
-		RunAsUser:        int64Value(sc.RunAsUser),
-		RunAsGroup:       int64Value(sc.RunAsGroup),
-		SelinuxOptions:   selinux(sc.SELinuxOptions),
-		NoNewPrivs:       securitycontext.AddNoNewPrivileges(sc),
-		MaskedPaths:      securitycontext.ConvertToRuntimeMaskedPaths(sc.ProcMount),
-		ReadonlyPaths:    securitycontext.ConvertToRuntimeReadonlyPaths(sc.ProcMount),
+		Privileged:     sc.Privileged != nil && *sc.Privileged,
+		ReadonlyRootfs: sc.ReadOnlyRootFilesystem != nil && *sc.ReadOnlyRootFilesystem,
+		RunAsUser:      int64Value(sc.RunAsUser),
+		RunAsGroup:     int64Value(sc.RunAsGroup),
+		SelinuxOptions: selinux(sc.SELinuxOptions),
+		NoNewPrivs:     securitycontext.AddNoNewPrivileges(sc),
+		MaskedPaths:    securitycontext.ConvertToRuntimeMaskedPaths(sc.ProcMount),
+		ReadonlyPaths:  securitycontext.ConvertToRuntimeReadonlyPaths(sc.ProcMount),
 	}
 	if out.RunAsUser == nil {
 		out.RunAsUser, out.RunAsUsername = int64Value(uid), username
@@ -85,10 +92,13 @@ func containerSecurity(pod *v1.Pod, c *v1.Container, uid *int64, username string
 		out.SupplementalGroups, out.SupplementalGroupsPolicy = groups(pod.Spec.SecurityContext)
 	}
 	var err error
-	if out.Seccomp, err = seccomp(pod, c); err != nil {
+	if out.Seccomp, err = seccomp(pod, c, filepath.Join(n.RootDir, "seccomp")); err != nil {
 		return nil, err
 	}
-	out.Apparmor = apparmor(pod, c)
+	if out.Apparmor, err = appArmor(pod, c); err != nil {
+		return nil, err
+	}
+	out.ApparmorProfile = oldAppArmor(out.Apparmor) //lint:ignore SA1019 upstream fills it in too: runtimes and their plugins read it
 	return out, nil
 }
 
@@ -114,8 +124,9 @@ func verifyNonRoot(pod *v1.Pod, c *v1.Container, uid *int64, username string) er
 }
 
 // seccomp is the container's profile, else the pod's, else none (upstream:
-// getSeccompProfile; seccompDefault is off, as it is there by default).
-func seccomp(pod *v1.Pod, c *v1.Container) (*runtimeapi.SecurityProfile, error) {
+// getSeccompProfile; seccompDefault is off, as it is there by default). The
+// node's own profiles are files below root.
+func seccomp(pod *v1.Pod, c *v1.Container, root string) (*runtimeapi.SecurityProfile, error) {
 	var p *v1.SeccompProfile
 	if sc := pod.Spec.SecurityContext; sc != nil {
 		p = sc.SeccompProfile
@@ -129,28 +140,43 @@ func seccomp(pod *v1.Pod, c *v1.Container) (*runtimeapi.SecurityProfile, error) 
 	case p.Type == v1.SeccompProfileTypeRuntimeDefault:
 		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}, nil
 	case p.LocalhostProfile != nil && *p.LocalhostProfile != "":
-		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: *p.LocalhostProfile}, nil
+		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: filepath.Join(root, *p.LocalhostProfile)}, nil
 	}
-	return nil, fmt.Errorf("localhostProfile must be set if seccompProfile type is Localhost")
+	return nil, errors.New("localhostProfile must be set if seccompProfile type is Localhost.") //lint:ignore ST1005 upstream's words
 }
 
-func apparmor(pod *v1.Pod, c *v1.Container) *runtimeapi.SecurityProfile {
-	var p *v1.AppArmorProfile
-	if sc := pod.Spec.SecurityContext; sc != nil {
-		p = sc.AppArmorProfile
+// appArmor is the container's profile, else the pod's; nil leaves it to the
+// runtime (upstream: getAppArmorProfile in pkg/kubelet/kuberuntime/helpers.go).
+func appArmor(pod *v1.Pod, c *v1.Container) (*runtimeapi.SecurityProfile, error) {
+	p := apparmor.GetProfile(pod, c)
+	if p == nil {
+		return nil, nil
 	}
-	if sc := c.SecurityContext; sc != nil && sc.AppArmorProfile != nil {
-		p = sc.AppArmorProfile
+	switch p.Type {
+	case v1.AppArmorProfileTypeRuntimeDefault:
+		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}, nil
+	case v1.AppArmorProfileTypeUnconfined:
+		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Unconfined}, nil
+	case v1.AppArmorProfileTypeLocalhost:
+		if p.LocalhostProfile == nil {
+			return nil, errors.New("missing localhost apparmor profile name")
+		}
+		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: *p.LocalhostProfile}, nil
 	}
+	return nil, fmt.Errorf("unknown apparmor profile type: %q", p.Type)
+}
+
+// oldAppArmor is the profile as older runtimes read it.
+func oldAppArmor(p *runtimeapi.SecurityProfile) string {
 	switch {
 	case p == nil:
-		return nil
-	case p.Type == v1.AppArmorProfileTypeRuntimeDefault:
-		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_RuntimeDefault}
-	case p.Type == v1.AppArmorProfileTypeLocalhost && p.LocalhostProfile != nil:
-		return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Localhost, LocalhostRef: *p.LocalhostProfile}
+		return ""
+	case p.ProfileType == runtimeapi.SecurityProfile_RuntimeDefault:
+		return v1.DeprecatedAppArmorBetaProfileRuntimeDefault
+	case p.ProfileType == runtimeapi.SecurityProfile_Unconfined:
+		return v1.DeprecatedAppArmorBetaProfileNameUnconfined
 	}
-	return &runtimeapi.SecurityProfile{ProfileType: runtimeapi.SecurityProfile_Unconfined}
+	return v1.DeprecatedAppArmorBetaProfileNamePrefix + p.LocalhostRef
 }
 
 func groups(sc *v1.PodSecurityContext) ([]int64, runtimeapi.SupplementalGroupsPolicy) {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"google.golang.org/grpc/status"
@@ -67,7 +66,7 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 	switch verb {
 	case lifecycle.Configure:
 		var err error
-		s.config, err = s.containerConfig(patience, s.ref, s.action.Restarts)
+		s.config, err = s.containerConfig(patience)
 		s.at.Config = result("", err, true)
 		return err == nil || patience.Err() == nil
 	case lifecycle.PreCreate: // exclusive CPUs, memory and devices are out of scope: only a fault can fail here
@@ -182,43 +181,6 @@ func (p *pass) sandboxID() string {
 		return ""
 	}
 	return p.seen.Sandboxes[0].ID
-}
-
-// containerConfig is what the runtime is told about the container (upstream:
-// generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_container.go).
-func (s *starting) containerConfig(ctx context.Context, ref string, restarts int32) (*runtimeapi.ContainerConfig, error) {
-	if s.sandbox == nil { // the sandbox is older than this pass
-		config, err := s.sandboxConfig(s.seen.Sandboxes[0].Attempt)
-		if err != nil {
-			return nil, err
-		}
-		s.pass.sandbox = config
-	}
-	config, err := s.node.containerConfig(ctx, s.pod, s.c, ref, restarts, s.podIPs(), s.mounted, s.images)
-	if err != nil {
-		return nil, err
-	}
-	return config, s.share(config)
-}
-
-// share puts an ephemeral container into the process namespace of the container
-// that it names as its target, unless all share one anyway (upstream: getTargetID
-// in pkg/kubelet/kuberuntime/kuberuntime_container.go).
-func (s *starting) share(config *runtimeapi.ContainerConfig) error {
-	ns := config.Linux.SecurityContext.NamespaceOptions
-	for _, e := range s.pod.Spec.EphemeralContainers {
-		if e.Name != s.c.Name || e.TargetContainerName == "" {
-			continue
-		}
-		i := slices.IndexFunc(s.seen.Containers, func(c lifecycle.Container) bool { return c.Name == e.TargetContainerName })
-		if i < 0 {
-			return fmt.Errorf("unable to find target container %s", e.TargetContainerName)
-		}
-		if ns.Pid == runtimeapi.NamespaceMode_CONTAINER {
-			ns.Pid, ns.TargetId = runtimeapi.NamespaceMode_TARGET, bare(s.seen.Containers[i].ID)
-		}
-	}
-	return nil
 }
 
 func (p *pass) podIPs() []string {

@@ -25,9 +25,11 @@ import (
 
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/handler"
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
+	"github.com/podling/podling/kubelet/userns"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
@@ -47,6 +49,8 @@ type Node struct {
 	Volumes     *volume.Manager
 	Environment *environment.Maker
 	Cgroups     *cgroup.Manager
+	Handlers    *handler.Handlers
+	Users       *userns.Ranges
 	Probers     *probe.Probers
 	Reporter    *report.Reporter
 	Faults      *fault.Faults
@@ -88,6 +92,7 @@ func New(node *Node, pod *v1.Pod) *Worker {
 	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), next: pod, pod: pod,
 		killed: make(chan struct{}), cleaned: make(chan struct{}), ended: make(chan struct{})}
 	w.seen.HostIPs, w.seen.Since = node.HostIPs, node.Since
+	w.seen.RecursiveReadOnly = node.Handlers.RecursiveReadOnly("") // until the sandbox tells of another handler
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
 	node.heedFaults(nil, pod)
 	return w

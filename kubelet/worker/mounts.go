@@ -1,0 +1,126 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	v1 "k8s.io/api/core/v1"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/kubelet/dns"
+	"github.com/podling/podling/kubelet/environment"
+	"github.com/podling/podling/kubelet/volume"
+	"github.com/podling/podling/lifecycle"
+)
+
+// mounts are the container's volumes, its hosts file and its message file
+// (upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in kuberuntime).
+func (s *starting) mounts(env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
+	var out []*runtimeapi.Mount
+	hosts := len(s.podIPs()) > 0 || s.pod.Spec.HostNetwork
+	for i := range s.c.VolumeMounts {
+		hosts = hosts && s.c.VolumeMounts[i].MountPath != "/etc/hosts"
+		m, err := s.volumeMount(i, env)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	if hosts {
+		host, domain, err := dns.Hostname(s.pod, s.node.ClusterDomain)
+		if err != nil {
+			return nil, err
+		}
+		path, err := dns.HostsFile(s.node.PodDir(s.pod), s.pod, s.podIPs(), host, domain)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: "/etc/hosts"})
+	}
+	if s.c.TerminationMessagePath != "" {
+		path, err := s.messageFile()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &runtimeapi.Mount{HostPath: path, ContainerPath: absolute(s.c.TerminationMessagePath)})
+	}
+	if users := s.sandbox.Linux.SecurityContext.NamespaceOptions.UsernsOptions; users != nil {
+		for _, m := range out {
+			m.UidMappings, m.GidMappings = users.Uids, users.Gids
+		}
+	}
+	return out, nil
+}
+
+// volumeMount is the container's i-th.
+func (s *starting) volumeMount(i int, env []*runtimeapi.KeyValue) (*runtimeapi.Mount, error) {
+	m := &s.c.VolumeMounts[i]
+	image, path := s.images[m.Name], s.mounted[m.Name]
+	if image == nil && path == "" {
+		return nil, fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, s.c.Name)
+	}
+	sub := m.SubPath
+	var err error
+	if m.SubPathExpr != "" {
+		if sub, err = environment.ExpandPath(m.SubPathExpr, env); err != nil {
+			return nil, err
+		}
+	}
+	if err := volume.CheckSubPath(sub); err != nil {
+		return nil, err
+	}
+	out := &runtimeapi.Mount{HostPath: path, ContainerPath: absolute(m.MountPath), Readonly: m.ReadOnly || volume.ReadOnly(s.pod, m.Name)}
+	switch {
+	case image != nil:
+		out.Image, out.ImageSubPath = image, sub
+	case sub != "":
+		if out.HostPath, err = s.node.Volumes.SubPath(s.pod, s.c.Name, i, path, sub); err != nil {
+			return nil, err
+		}
+	}
+	if out.Propagation, err = propagationOf(m.MountPropagation); err != nil {
+		return nil, err
+	}
+	if out.RecursiveReadOnly, err = lifecycle.RecursiveReadOnly(m, s.node.Handlers.RecursiveReadOnly(s.handler)); err != nil {
+		return nil, fmt.Errorf("failed to resolve recursive read-only mode: %w", err)
+	}
+	return out, nil
+}
+
+// absolute is a path in the container, seen from its root.
+func absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return "/" + path
+}
+
+// messageFile is the empty file that the container may write its last words to.
+func (s *starting) messageFile() (string, error) {
+	dir := filepath.Join(s.node.PodDir(s.pod), "containers", s.c.Name)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", fmt.Errorf("folder for the termination message: %w", err)
+	}
+	path := filepath.Join(dir, strconv.Itoa(int(s.action.Restarts)))
+	if err := os.WriteFile(path, nil, 0o666); err != nil {
+		return "", fmt.Errorf("termination message file: %w", err)
+	}
+	return path, os.Chmod(path, 0o666) // whatever the umask
+}
+
+func propagationOf(m *v1.MountPropagationMode) (runtimeapi.MountPropagation, error) {
+	if m == nil {
+		return runtimeapi.MountPropagation_PROPAGATION_PRIVATE, nil
+	}
+	switch *m {
+	case v1.MountPropagationHostToContainer:
+		return runtimeapi.MountPropagation_PROPAGATION_HOST_TO_CONTAINER, nil
+	case v1.MountPropagationBidirectional:
+		return runtimeapi.MountPropagation_PROPAGATION_BIDIRECTIONAL, nil
+	case v1.MountPropagationNone:
+		return runtimeapi.MountPropagation_PROPAGATION_PRIVATE, nil
+	}
+	return 0, fmt.Errorf("invalid MountPropagation mode: %q", *m)
+}
