@@ -85,7 +85,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Runtime != RuntimeNone {
 		starting.Go(func() (err error) {
 			began := time.Now()
-			if c.node, err = startNode(c.controlPlane, c.runtime, c.options.NodeName, c.folder.path); err != nil {
+			if c.node, err = startNode(c.controlPlane, c.runtime, c.options, c.folder.path); err != nil {
 				return err
 			}
 			if err := c.node.waitReady(stage, client); err != nil {

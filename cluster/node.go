@@ -34,7 +34,8 @@ type node struct {
 }
 
 // startNode starts the node; it is not Ready yet.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, name, dir string) (*node, error) {
+func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*node, error) {
+	name := o.NodeName
 	ip := controlplane.HostIP()
 	identity, err := cp.NodeIdentity(name, []net.IP{ip})
 	if err != nil {
@@ -51,6 +52,8 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, name, dir str
 		Listen:      net.JoinHostPort(ip.String(), nodePort), // where the API server calls, and nowhere else
 		ServingCert: identity.ServingCert,
 		ClientCAs:   identity.ClientCAs,
+
+		PodManifestPath: o.PodManifestPath,
 	}
 	k, err := kubelet.New(config)
 	if errors.Is(err, syscall.EADDRINUSE) { // the API server learns the port from the Node

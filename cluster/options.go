@@ -39,6 +39,9 @@ type Options struct {
 	RegistryMirrors []string
 	// Images are archives or folders of images, offered to the node as if from their registry.
 	Images []string
+	// PodManifestPath is a folder of static pods' manifests, which the node runs whatever the API
+	// server says, or a single manifest. It may be made later.
+	PodManifestPath string
 	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
 	EtcdServers []string
 	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default: 127.0.0.1:0.
@@ -65,6 +68,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's)")
 	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
 	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
+	fs.StringVar(&o.PodManifestPath, "pod-manifest-path", o.PodManifestPath, "folder of manifests of static pods, which the node runs by itself, or a single manifest; files whose names begin with a dot are passed over")
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
@@ -86,6 +90,13 @@ func (o *Options) complete() error {
 		if _, err := os.Stat(image); err != nil {
 			return fmt.Errorf("--image: %w", err)
 		}
+	}
+	if o.PodManifestPath != "" {
+		path, err := filepath.Abs(o.PodManifestPath) // from wherever podling is started, it is the same pods
+		if err != nil {
+			return fmt.Errorf("--pod-manifest-path: %w", err)
+		}
+		o.PodManifestPath = path
 	}
 	if o.Ephemeral && o.DataDir != "" {
 		return errors.New("--ephemeral keeps nothing, so it does not go with --data-dir: leave one of them out")
@@ -122,6 +133,9 @@ func (o *Options) checkRuntime() error {
 	case RuntimeNone:
 		if o.CRI != "" {
 			return errors.New("--runtime none has no node, so it does not go with --cri")
+		}
+		if o.PodManifestPath != "" {
+			return errors.New("--runtime none has no node to run static pods, so it does not go with --pod-manifest-path")
 		}
 	case RuntimeSim:
 		return errors.New("--runtime sim is not there yet: this version runs containers in containerd, or a control plane alone with --runtime none")

@@ -21,6 +21,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		{"--runtime sim", "--runtime sim is not there yet"},
 		{"--runtime docker", `--runtime "docker" is not known`},
 		{"--runtime none --cri unix:///x", "does not go with --cri"},
+		{"--runtime none --pod-manifest-path /x", "does not go with --pod-manifest-path"},
 		{"--runtime none --registry-mirror docker.io", "is not HOST=URL"},
 		{"--runtime none --registry-mirror docker.io=nowhere", "is not HOST=URL"},
 		{"--runtime none --image /not/there.tar", "/not/there.tar"},

@@ -11,7 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
+	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/runtime/containerd"
 	"github.com/podling/podling/runtime/cri"
 )
@@ -70,6 +72,9 @@ func (r *containerRuntime) noteOwn(ctx context.Context, admin *rest.Config) erro
 	r.own = sets.New[string]()
 	for _, pod := range pods.Items {
 		r.own.Insert(string(pod.UID))
+		if kubetypes.IsMirrorPod(&pod) {
+			r.own.Insert(string(static.Of(&pod)))
+		}
 	}
 	return nil
 }

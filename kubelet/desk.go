@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
 	"github.com/podling/podling/kubelet/node"
+	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
@@ -25,7 +28,9 @@ type desk struct {
 	done   sync.WaitGroup
 
 	mu       sync.Mutex
-	ctx      context.Context // nil until the desk opens
+	ctx      context.Context // nil until there is work
+	listed   bool            // what the API has is known
+	compared bool            // and so is what the runtime has
 	workers  map[types.UID]*worker.Worker
 	over     map[types.UID]bool // worked off, but the API still lists them
 	left     map[types.UID]bool // not in the API any more, but their workers are not done
@@ -33,20 +38,21 @@ type desk struct {
 	given    allocations
 	early    map[types.UID]*v1.Pod // arrived before the desk opened
 	state    node.State            // of the runtime and its network
+	statics  statics
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}, statics: newStatics()}
 }
 
-// open begins the work, with the pods that have arrived by now. Each worker's
-// first look at the runtime comes before its first decision, so that a node that
-// starts again finds its containers and makes none twice.
-func (d *desk) open(ctx context.Context) {
+// open takes in the pods that have arrived by now, the older ones first. Each
+// worker's first look at the runtime comes before its first decision, so that a
+// node that starts again finds its containers and makes none twice.
+func (d *desk) open() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.ctx = ctx
-	early := d.early
+	d.listed = true
+	early := slices.SortedFunc(maps.Values(d.early), func(a, b *v1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	d.early = nil
 	for _, pod := range early {
 		d.hire(pod, false, true)
@@ -55,9 +61,13 @@ func (d *desk) open(ctx context.Context) {
 
 // pod takes a pod from the API.
 func (d *desk) pod(pod *v1.Pod, gone bool) {
+	if kubetypes.IsMirrorPod(pod) {
+		d.mirror(pod, gone)
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ctx == nil {
+	if !d.listed {
 		d.early[pod.UID] = pod
 		if gone {
 			delete(d.early, pod.UID)
@@ -97,6 +107,9 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	if !lifecycle.SameResources(pod, d.given.of[pod.UID]) {
 		d.resize(w, pod)
 	}
+	if kubetypes.IsStaticPod(pod) {
+		d.statics.at[static.Name(pod)] = w
+	}
 	ctx := d.ctx
 	d.done.Add(1)
 	go func() {
@@ -124,11 +137,16 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		delete(d.rejected, pod.UID)
 		d.given.end(pod.UID)
 		d.retryResizes() // there is room now, perhaps enough
+		d.shared.Reporter.Forget(pod)
+		if kubetypes.IsStaticPod(pod) {
+			delete(d.statics.at, static.Name(pod))
+			d.arrange() // the next of that name, perhaps
+			return
+		}
 		if !gone && !d.left[pod.UID] {
 			d.over[pod.UID] = true // until the API says that it is gone
 		}
 		delete(d.left, pod.UID)
-		d.shared.Reporter.Forget(pod.UID)
 	}()
 }
 
@@ -180,23 +198,25 @@ func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Durat
 	}
 }
 
-func (d *desk) compare(ctx context.Context) error {
+// inRuntime is what the runtime has: of each pod its name, and the state of its
+// sandboxes and containers by their IDs.
+func (d *desk) inRuntime(ctx context.Context) (names map[types.UID]*v1.Pod, states map[types.UID]map[string]string, err error) {
 	sandboxes, err := d.shared.Runtime.ListPodSandbox(ctx, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	containers, err := d.shared.Runtime.ListContainers(ctx, nil)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	has, names := map[types.UID]map[string]string{}, map[types.UID]*v1.Pod{}
+	names, states = map[types.UID]*v1.Pod{}, map[types.UID]map[string]string{}
 	note := func(labels map[string]string, id, state string) {
 		uid := types.UID(labels[worker.LabelPodUID])
-		if has[uid] == nil {
-			has[uid] = map[string]string{}
+		if states[uid] == nil {
+			states[uid] = map[string]string{}
 			names[uid] = &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: labels[worker.LabelPodName], Namespace: labels[worker.LabelPodNamespace], UID: uid}}
 		}
-		has[uid][id] = state
+		states[uid][id] = state
 	}
 	for _, s := range sandboxes {
 		note(s.Labels, s.Id, fmt.Sprint(s.State == runtimeapi.PodSandboxState_SANDBOX_READY))
@@ -204,20 +224,17 @@ func (d *desk) compare(ctx context.Context) error {
 	for _, c := range containers {
 		note(c.Labels, c.Id, string(worker.State(c.State)))
 	}
+	return names, states, nil
+}
+
+func (d *desk) compare(ctx context.Context) error {
+	names, has, err := d.inRuntime(ctx)
+	if err != nil {
+		return err
+	}
 	d.mu.Lock()
 	workers := maps.Clone(d.workers)
-	for uid, pod := range names {
-		if workers[uid] == nil && !d.over[uid] && uid != "" {
-			d.hire(pod, true, true) // nobody knows this pod: it is ended and removed
-		}
-	}
-	known := func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }
-	left := append(d.shared.Volumes.Orphans(known), d.shared.Cgroups.Orphans(known)...)
-	for _, uid := range left {
-		if names[uid] == nil && d.workers[uid] == nil {
-			d.hire(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}, true, true)
-		}
-	}
+	d.endUnknown(names)
 	d.mu.Unlock()
 	for uid, w := range workers {
 		seen, busy := w.Fingerprint()
@@ -229,6 +246,28 @@ func (d *desk) compare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// endUnknown ends and removes what the machine has of pods that nobody knows.
+// names are the pods that the runtime has. Called with d.mu held.
+func (d *desk) endUnknown(names map[types.UID]*v1.Pod) {
+	if !d.listed {
+		return // nobody can say yet
+	}
+	for uid, pod := range names {
+		if d.workers[uid] == nil && !d.over[uid] && uid != "" {
+			d.takeDown(pod)
+		}
+	}
+	known := func(uid types.UID) bool { return d.workers[uid] != nil || d.over[uid] }
+	left := append(d.shared.Volumes.Orphans(known), d.shared.Cgroups.Orphans(known)...)
+	for _, uid := range left {
+		if names[uid] == nil && d.workers[uid] == nil {
+			d.hire(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}}, true, true)
+		}
+	}
+	d.compared = true
+	d.dropOrphans()
 }
 
 // pods are the node's pods, each with the status that the node decided last.

@@ -2,6 +2,7 @@
 // a worker, and carries out what lifecycle decides.
 //
 //	watch  ── a pod arrived, a container ended
+//	static ── so did a pod, as a file
 //	worker ── observe, lifecycle.Decide, act through the runtime
 //	report ── write the status
 //
@@ -18,6 +19,7 @@ import (
 	"hash/fnv"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +41,7 @@ import (
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
+	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/stats"
 	"github.com/podling/podling/kubelet/userns"
 	"github.com/podling/podling/kubelet/volume"
@@ -61,6 +64,10 @@ type Config struct {
 	ServingCert tls.Certificate
 	ClientCAs   *x509.CertPool // who may call the node
 
+	// PodManifestPath is the folder of the static pods' manifests, or a single
+	// one, as an absolute path; "" for none.
+	PodManifestPath string
+
 	Labels        map[string]string // extra node labels
 	ClusterDNS    []string
 	ClusterDomain string // "cluster.local" if empty
@@ -72,6 +79,7 @@ type Kubelet struct {
 	client   kubernetes.Interface
 	server   *server.Server
 	pods     *watch.Pods
+	statics  *static.Folder // nil without static pods
 	desk     *desk
 	node     *node.Node
 	shared   *worker.Node
@@ -136,6 +144,9 @@ func New(cfg Config) (*Kubelet, error) {
 		Machine: stats.NewMeter(cfg.Images, cfg.RootDir).Machine, Usage: k.places().Pods,
 		Pods: k.desk.active, Evict: k.desk.evict, Event: k.recorder.warn, Clock: clk,
 	})
+	if cfg.PodManifestPath != "" {
+		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
+	}
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Runtime: cfg.Runtime,
 		Pods: k.desk.pods, Faults: faults,
@@ -160,6 +171,10 @@ func (k *Kubelet) places() stats.Places {
 	}
 }
 
+// apiPatience is how long static pods wait for an API server that would say what
+// was last known of them.
+const apiPatience = 2 * time.Second
+
 // relistEvery is how often everything is compared with the runtime, should an
 // event have been missed.
 const relistEvery = 30 * time.Second
@@ -172,7 +187,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, k.shared.Faults.Clear) // or the end would wait for calls that hang
 	k.recorder.start(ctx)
 	defer k.recorder.stop()
-	k.shared.Reporter = report.New(ctx, k.client)
+	k.shared.Reporter = report.New(ctx, k.client, k.node.Object)
 	var err error
 	if k.shared.Environment, err = environment.New(ctx, k.client); err != nil {
 		return err
@@ -186,22 +201,48 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	go must("the node object", k.node.Run)
 	go k.shared.Volumes.Run(ctx)
 	go k.pods.Run(ctx)
-	if !k.pods.Synced(ctx) {
-		return cause(ctx)
-	}
-	k.desk.open(ctx)
 	go k.evictor.Run(ctx)
-	again := make(chan struct{}, 1)
-	again <- struct{}{}
-	go watch.Runtime(ctx, k.config.Runtime, k.desk.event, func() {
+	look := make(chan struct{}, 1)
+	again := func() {
 		select {
-		case again <- struct{}{}:
+		case look <- struct{}{}:
 		default:
 		}
-	}, k.node.RuntimeFailed)
-	k.desk.relist(ctx, again, relistEvery)
+	}
+	go watch.Runtime(ctx, k.config.Runtime, k.desk.event, again, k.node.RuntimeFailed)
+	var taking sync.WaitGroup
+	taking.Go(func() { k.takePods(ctx, again) })
+	k.desk.relist(ctx, look, relistEvery)
+	taking.Wait()
 	k.desk.wait()
 	return cause(ctx)
+}
+
+// takePods begins the work: with the static pods, should there be no API server,
+// and with what that says once it does. Then again is called.
+func (k *Kubelet) takePods(ctx context.Context, again func()) {
+	if k.statics != nil {
+		k.statics.Read(time.Now())
+		soon, cancel := context.WithTimeout(ctx, apiPatience)
+		_ = k.pods.Synced(soon) && k.node.Registered(soon) // if not, they begin all the same
+		cancel()
+		go k.statics.Run(ctx)
+	}
+	has, _, err := k.desk.inRuntime(ctx)
+	if err != nil {
+		k.node.RuntimeFailed(err)
+	}
+	k.desk.begin(ctx, has)
+	if k.pods.Synced(ctx) {
+		k.desk.open()
+		again()
+	}
+}
+
+// badManifest says where people look what is wrong with a static pod's manifest.
+func (k *Kubelet) badManifest(problem error) {
+	klog.Background().Error(problem, "A static pod's manifest")
+	k.node.Event(v1.EventTypeWarning, "FailedValidation", problem.Error())
 }
 
 // RemoveCgroups removes what a node that has ended leaves in the cgroup file

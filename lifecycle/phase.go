@@ -102,4 +102,15 @@ func runsAgain(pod *v1.Pod, c *v1.Container, end *v1.ContainerStateTerminated) b
 	return end.Reason == RestartingAllContainers || shouldRestart(pod, c, end.ExitCode)
 }
 
+// static: the pod is from a file of the node's, not from the API. Such a pod ends
+// without a word of how (upstream: kubernetes/kubernetes#116484): what shows it
+// in the API goes with it.
+func static(pod *v1.Pod) bool {
+	source, told := pod.Annotations[sourceAnnotation]
+	return told && source != "api"
+}
+
+// sourceAnnotation says where a pod is from (upstream: pkg/kubelet/types/pod_update.go).
+const sourceAnnotation = "kubernetes.io/config.source"
+
 func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }

@@ -41,7 +41,7 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	limitMessages(pod, &s)
 
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
-	s.Phase = phase(pod, old, all, seen.Killed, regularActive(pod, seen))
+	s.Phase = phase(pod, old, all, seen.Killed && !static(pod), regularActive(pod, seen))
 	switch { // what was once said to be over stays so, and the way it was said
 	case terminal(old.Phase):
 		s.Phase = old.Phase
@@ -141,7 +141,7 @@ func settle(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 			c.State = v1.ContainerState{Terminated: lost(message)}
 		}
 	}
-	if !terminal(s.Phase) {
+	if !terminal(s.Phase) && !static(pod) {
 		s.Phase, s.Reason, s.Message = v1.PodFailed, "", ""
 	}
 }

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 	envfile "k8s.io/kubernetes/pkg/kubelet/util/env"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 
@@ -46,7 +47,12 @@ func (e *Maker) Make(ctx context.Context, pod *v1.Pod, c *v1.Container, podIPs, 
 	if pod.Spec.EnableServiceLinks == nil {
 		return nil, fmt.Errorf("nil pod.spec.enableServiceLinks encountered, cannot construct envvars")
 	}
-	links, err := e.services.variables(ctx, pod.Namespace, *pod.Spec.EnableServiceLinks)
+	if !kubetypes.IsStaticPod(pod) { // which wait for nothing in the API
+		if err := e.services.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	links, err := e.services.variables(pod.Namespace, *pod.Spec.EnableServiceLinks)
 	if err != nil {
 		return nil, err
 	}

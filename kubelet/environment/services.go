@@ -53,18 +53,23 @@ func slim(o any) (any, error) {
 	return o, nil
 }
 
-// variables are those that lead a pod of the namespace to the services: with
-// links to all of its namespace (upstream: getServiceEnvVarMap in
-// pkg/kubelet/kubelet_pods.go). The services must have been read once, which is
-// waited for: a pod without its API server's address is of no use.
-func (s *services) variables(ctx context.Context, namespace string, links bool) ([]v1.EnvVar, error) {
+// wait returns when all services were read once: a pod without its API server's
+// address is of no use.
+func (s *services) wait(ctx context.Context) error {
 	select {
 	case <-s.read:
+		return nil
 	case <-ctx.Done():
-		return nil, errNotRead
+		return errNotRead
 	case <-time.After(patience):
-		return nil, errNotRead
+		return errNotRead
 	}
+}
+
+// variables are those that lead a pod of the namespace to the services that are
+// known: with links to all of its namespace (upstream: getServiceEnvVarMap in
+// pkg/kubelet/kubelet_pods.go).
+func (s *services) variables(namespace string, links bool) ([]v1.EnvVar, error) {
 	byName := map[string]*v1.Service{}
 	if master, err := s.lister.Services(metav1.NamespaceDefault).Get(masterService); err == nil {
 		byName[masterService] = master

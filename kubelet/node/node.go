@@ -51,6 +51,8 @@ type Node struct {
 	failed   chan struct{} // somebody's call to the runtime failed
 	wake     chan struct{} // there may be something to report
 
+	registered chan struct{} // closed once the API server has the node
+
 	mu     sync.Mutex
 	object *v1.Node // as the API server has it; nil until registered
 	seen   seen
@@ -75,6 +77,8 @@ func New(cfg Config) *Node {
 		ref:    &v1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: cfg.Name, UID: types.UID(cfg.Name)},
 		failed: make(chan struct{}, 1),
 		wake:   make(chan struct{}, 1),
+
+		registered: make(chan struct{}),
 	}
 }
 
@@ -85,7 +89,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.machine, err = inspect("/", n.cfg.RootDir); err != nil {
 		return err
 	}
-	n.event(v1.EventTypeNormal, "Starting", "Starting kubelet.")
+	n.Event(v1.EventTypeNormal, "Starting", "Starting kubelet.")
 	n.look(ctx)
 	n.refresh(ctx)
 	var parts sync.WaitGroup
@@ -93,6 +97,7 @@ func (n *Node) Run(ctx context.Context) error {
 	parts.Go(func() { n.watchRuntime(ctx) })
 	parts.Go(func() { n.watchMachine(ctx) })
 	if n.register(ctx) {
+		close(n.registered)
 		parts.Go(func() { n.watchObject(ctx) })
 		parts.Go(func() { n.keepLease(ctx) })
 		n.report(ctx)
@@ -103,6 +108,16 @@ func (n *Node) Run(ctx context.Context) error {
 // RuntimeFailed says that a call to the runtime failed because the runtime is away: the node looks
 // at once.
 func (n *Node) RuntimeFailed(error) { signal(n.failed) }
+
+// Registered waits until the API server has the node; false if ctx ended before.
+func (n *Node) Registered(ctx context.Context) bool {
+	select {
+	case <-n.registered:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // Object is the Node as the API server has it, or nil if the node is not registered yet. It must not
 // be changed.
@@ -120,8 +135,8 @@ func (n *Node) observe(note func(*seen)) {
 	signal(n.wake)
 }
 
-// event records an event about the node.
-func (n *Node) event(kind, reason, message string) {
+// Event records an event about the node.
+func (n *Node) Event(kind, reason, message string) {
 	n.cfg.Recorder.Event(n.ref, kind, reason, message)
 }
 

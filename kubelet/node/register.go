@@ -81,12 +81,12 @@ func (n *Node) written(old *v1.NodeStatus, node *v1.Node) {
 		n.statusEvent(reason)
 	}
 	if before, now := old.NodeInfo.BootID, node.Status.NodeInfo.BootID; before != "" && before != now {
-		n.event(v1.EventTypeWarning, "Rebooted", "Node "+n.cfg.Name+" has been rebooted, boot id: "+now)
+		n.Event(v1.EventTypeWarning, "Rebooted", "Node "+n.cfg.Name+" has been rebooted, boot id: "+now)
 	}
 }
 
 func (n *Node) statusEvent(reason string) {
-	n.event(v1.EventTypeNormal, reason, "Node "+n.cfg.Name+" status is now: "+reason)
+	n.Event(v1.EventTypeNormal, reason, "Node "+n.cfg.Name+" status is now: "+reason)
 }
 
 // boundNodes gives upstream's PatchNodeStatus, which takes no context, one that ends.

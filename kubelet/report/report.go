@@ -5,6 +5,7 @@ package report
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,36 +16,56 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
+	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/lifecycle"
 )
 
 // Reporter writes statuses. Each pod has a queue of its own, so that no pod
-// waits for another and no state of a pod overtakes or swallows another.
+// waits for another and no state of a pod overtakes or swallows another. Static
+// pods of one name share one: they share what the API has of them, a mirror.
 type Reporter struct {
 	client kubernetes.Interface
+	node   func() *v1.Node
 	ctx    context.Context
 	writes sync.WaitGroup
 
 	mu   sync.Mutex
-	pods map[types.UID]*queue
+	pods map[string]*queue
 }
 
 // queue is what is still to be written of one pod.
 type queue struct {
 	pod     *v1.Pod
 	written *v1.PodStatus // what the API has, as far as is known
-	todo    []v1.PodStatus
-	remove  bool // delete the pod once all is written
+	todo    []write
 	busy    bool
 	last    *v1.PodStatus
 	version string // the pod's resourceVersion after the last write
 	waiting bool   // the API did not take the last write: of what piles up only the newest counts
+
+	mirror *v1.Pod // of static pods: what the API has of them; nil: nothing
 }
 
-// New gives a reporter that writes until ctx ends.
-func New(ctx context.Context, client kubernetes.Interface) *Reporter {
-	return &Reporter{client: client, ctx: ctx, pods: map[types.UID]*queue{}}
+// write is a status to be written, or, without one, the pod's deletion.
+type write struct {
+	pod    *v1.Pod
+	status *v1.PodStatus
+}
+
+// New gives a reporter that writes until ctx ends. node gives the node's object,
+// nil while it has none: mirrors belong to it.
+func New(ctx context.Context, client kubernetes.Interface, node func() *v1.Node) *Reporter {
+	return &Reporter{client: client, node: node, ctx: ctx, pods: map[string]*queue{}}
+}
+
+// key is what a pod's queue is found by.
+func key(pod *v1.Pod) string {
+	if kubetypes.IsStaticPod(pod) || kubetypes.IsMirrorPod(pod) {
+		return static.Name(pod).String()
+	}
+	return string(pod.UID)
 }
 
 // Status queues a status of the pod.
@@ -53,7 +74,7 @@ func (r *Reporter) Status(pod *v1.Pod, status v1.PodStatus) {
 		if q.waiting && len(q.todo) > 1 {
 			q.todo = q.todo[:1]
 		}
-		q.todo = append(q.todo, status)
+		q.todo = append(q.todo, write{pod, &status})
 		q.last = &status
 	})
 }
@@ -64,18 +85,28 @@ func (r *Reporter) Status(pod *v1.Pod, status v1.PodStatus) {
 func (r *Reporter) Seen(pod *v1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := r.pods[pod.UID]
-	if q == nil || q.busy || q.last == nil || older(pod.ResourceVersion, q.version) {
+	q := r.pods[string(pod.UID)]
+	if q == nil || q.busy || q.last == nil || older(pod.ResourceVersion, q.version) || !turnedOver(q.last, &pod.Status) {
 		return
 	}
-	for _, t := range []v1.PodConditionType{v1.PodReady, v1.ContainersReady} {
-		ours, theirs := lifecycle.Condition(q.last, t), lifecycle.Condition(&pod.Status, t)
-		if ours != nil && theirs != nil && ours.Status != theirs.Status {
-			q.pod, q.written, q.todo = pod, &pod.Status, append(q.todo, *q.last)
-			r.begin(q)
-			return
-		}
+	q.pod, q.written = pod, &pod.Status
+	r.again(q)
+}
+
+// turnedOver: theirs says otherwise of the pod's readiness than ours.
+func turnedOver(ours, theirs *v1.PodStatus) bool {
+	return slices.ContainsFunc([]v1.PodConditionType{v1.PodReady, v1.ContainersReady}, func(t v1.PodConditionType) bool {
+		a, b := lifecycle.Condition(ours, t), lifecycle.Condition(theirs, t)
+		return a != nil && b != nil && a.Status != b.Status
+	})
+}
+
+// again has the last status written once more, if there is one that stands. Called with r.mu held.
+func (r *Reporter) again(q *queue) {
+	if q.last != nil && len(q.todo) == 0 {
+		q.todo = append(q.todo, write{q.pod, q.last})
 	}
+	r.begin(q)
 }
 
 // older: a is an earlier resourceVersion than b. Unequal lengths tell by themselves.
@@ -86,14 +117,15 @@ func older(a, b string) bool {
 // Delete queues the pod's deletion from the API, with grace period 0, after all
 // that is still to be written.
 func (r *Reporter) Delete(pod *v1.Pod) {
-	r.enqueue(pod, func(q *queue) { q.remove = true })
+	r.enqueue(pod, func(q *queue) { q.todo, q.last = append(q.todo, write{pod: pod}), nil })
 }
 
-// Forget drops what is known of a pod that is gone.
-func (r *Reporter) Forget(uid types.UID) {
+// Forget drops what is known of a pod that is gone. What is kept of static pods
+// goes with their mirror.
+func (r *Reporter) Forget(pod *v1.Pod) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.pods, uid)
+	delete(r.pods, string(pod.UID))
 }
 
 // Wait returns once nothing is being written.
@@ -102,10 +134,10 @@ func (r *Reporter) Wait() { r.writes.Wait() }
 func (r *Reporter) enqueue(pod *v1.Pod, add func(*queue)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	q := r.pods[pod.UID]
+	q := r.pods[key(pod)]
 	if q == nil {
 		q = &queue{written: &pod.Status}
-		r.pods[pod.UID] = q
+		r.pods[key(pod)] = q
 	}
 	q.pod = pod
 	add(q)
@@ -114,69 +146,97 @@ func (r *Reporter) enqueue(pod *v1.Pod, add func(*queue)) {
 
 // begin has the queue written, unless that is going on. Called with r.mu held.
 func (r *Reporter) begin(q *queue) {
-	if q.busy {
+	if q.busy || len(q.todo) == 0 {
 		return
 	}
 	q.busy = true
 	r.writes.Add(1)
-	go r.write(q)
+	go r.empty(q)
 }
 
-// write empties one pod's queue.
-func (r *Reporter) write(q *queue) {
+// empty writes all that one pod's queue has.
+func (r *Reporter) empty(q *queue) {
 	defer r.writes.Done()
-	backoff := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
+	pauses := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
+	backoff := pauses
 	for {
-		r.mu.Lock()
-		if len(q.todo) == 0 && !q.remove {
-			q.busy = false
-			r.mu.Unlock()
+		next, ok := r.next(q)
+		if !ok {
 			return
 		}
-		pod, remove := q.pod, len(q.todo) == 0
-		var status v1.PodStatus
-		if !remove {
-			status = q.todo[0]
-		}
-		r.mu.Unlock()
-
-		var version string
 		var err error
-		if remove {
-			err = r.delete(pod)
+		if kubetypes.IsStaticPod(next.pod) || kubetypes.IsMirrorPod(next.pod) {
+			err = r.reflect(q, next)
 		} else {
-			version, err = r.patch(pod, q.written, &status)
+			err = r.write(q, next)
 		}
-		gone := apierrors.IsNotFound(err) || apierrors.IsConflict(err) // conflict: another pod has the name by now
-		if err != nil && !gone {
-			if r.ctx.Err() != nil {
-				return
-			}
-			klog.FromContext(r.ctx).V(1).Info("The API did not take a pod's status; trying again", "pod", klog.KObj(pod), "err", err)
-			r.mu.Lock()
-			q.waiting = true
-			r.mu.Unlock()
-			select {
-			case <-time.After(backoff.Step()):
-			case <-r.ctx.Done():
-				return
-			}
+		if err == nil {
+			backoff = pauses
 			continue
 		}
-		r.mu.Lock()
-		q.waiting = false
-		switch {
-		case gone:
-			q.todo, q.remove = nil, false
-		case remove:
-			q.remove = false
-		default:
-			q.written, q.todo = &status, q.todo[1:]
-			if version != "" {
-				q.version = version
-			}
+		if r.ctx.Err() != nil {
+			return
 		}
+		r.mu.Lock()
+		if !q.waiting { // each further attempt would say the same
+			klog.FromContext(r.ctx).Error(err, "The API did not take what is to be said of a pod; it is tried again", "pod", klog.KObj(next.pod))
+		}
+		q.waiting = true
 		r.mu.Unlock()
+		select {
+		case <-time.After(backoff.Step()):
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// next is what comes first in the queue; false if there is nothing left.
+func (r *Reporter) next(q *queue) (write, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(q.todo) > 0 {
+		return q.todo[0], true
+	}
+	q.busy = false
+	if k := key(q.pod); k != string(q.pod.UID) && q.mirror == nil && q.last == nil {
+		delete(r.pods, k) // a static pod that is over, and so is its mirror
+	}
+	return write{}, false
+}
+
+// write writes what comes first of a pod that the API itself has.
+func (r *Reporter) write(q *queue, next write) error {
+	var version string
+	var err error
+	if next.status == nil {
+		err = r.delete(next.pod)
+	} else {
+		version, err = r.patch(next.pod, q.written, next.status)
+	}
+	gone := apierrors.IsNotFound(err) || apierrors.IsConflict(err) // conflict: another pod has the name by now
+	if err != nil && !gone {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if gone {
+		q.todo = nil
+		return nil
+	}
+	q.done(next, version)
+	return nil
+}
+
+// done takes what was written off the queue. version is the resourceVersion
+// since, "" if there was nothing to be changed.
+func (q *queue) done(next write, version string) {
+	q.waiting, q.todo = false, q.todo[1:]
+	if next.status != nil {
+		q.written = next.status
+	}
+	if version != "" {
+		q.version = version
 	}
 }
 

@@ -10,6 +10,8 @@
 package static
 
 import (
+	"regexp"
+
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -34,6 +36,17 @@ func Mirror(pod *v1.Pod, node *v1.Node) *v1.Pod {
 	return m
 }
 
+// Mirrored is the static pod that the mirror was made for: all that is left of
+// it once its manifest is gone.
+func Mirrored(mirror *v1.Pod) *v1.Pod {
+	pod := mirror.DeepCopy()
+	pod.UID, pod.ResourceVersion, pod.Generation, pod.OwnerReferences = Of(mirror), "", 0, nil
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = nil, nil
+	delete(pod.Annotations, kubetypes.ConfigMirrorAnnotationKey)
+	pod.Annotations[kubetypes.ConfigSourceAnnotationKey] = kubetypes.FileSource
+	return pod
+}
+
 // Mirrors says whether the mirror is that of the static pod as it is now, and
 // not of what another manifest of that name said.
 func Mirrors(mirror, pod *v1.Pod) bool {
@@ -45,6 +58,12 @@ func Mirrors(mirror, pod *v1.Pod) bool {
 func Of(mirror *v1.Pod) types.UID {
 	return types.UID(mirror.Annotations[kubetypes.ConfigHashAnnotationKey])
 }
+
+// Hashed says whether a UID was made from a manifest: no pod of the API has one
+// like it.
+func Hashed(uid types.UID) bool { return hashed.MatchString(string(uid)) }
+
+var hashed = regexp.MustCompile(`^[0-9a-f]{32}$`) // FNV-1a, 128 bits
 
 // hash tells one content of a manifest from another.
 func hash(pod *v1.Pod) string { return pod.Annotations[kubetypes.ConfigHashAnnotationKey] }

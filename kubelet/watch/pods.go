@@ -13,6 +13,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
 
 // Pods are the pods that are bound to one node, kept up to date by a watch.
@@ -35,6 +36,9 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 		},
 	}
 	p := &Pods{informer: cache.NewSharedIndexInformer(lw, &v1.Pod{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
+	if err := p.informer.SetTransform(fromAPI); err != nil {
+		return nil, err
+	}
 	_, err := p.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) { on(o.(*v1.Pod), false) },
 		UpdateFunc: func(was, is any) {
@@ -54,6 +58,15 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 		},
 	})
 	return p, err
+}
+
+// fromAPI lets no pod of the API pass for a static one, whatever its annotations
+// say (upstream's kubelet writes where a pod is from into each of them).
+func fromAPI(o any) (any, error) {
+	if pod, ok := o.(*v1.Pod); ok && kubetypes.IsStaticPod(pod) {
+		pod.Annotations[kubetypes.ConfigSourceAnnotationKey] = kubetypes.ApiserverSource
+	}
+	return o, nil
 }
 
 // Run watches until ctx ends.

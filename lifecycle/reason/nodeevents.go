@@ -44,6 +44,16 @@ var nodeEvents = []Reason{
 		Example: Example{"", "needs cgroups that cannot be written; podling reports it as FailedCreatePodSandBox"},
 	},
 	{
+		Name: "FailedValidation", Kind: Event, Where: inEvent,
+		Meaning: "A manifest in the node's folder of static pods cannot be run as it is. podling says it of the Node; the message names the file, the line if it can be told, the field and the value.",
+		Causes:  []string{"a field of the wrong type or with a value that is not allowed", "not YAML", "a reference to a Secret, a ConfigMap, a ServiceAccount or a claim, which a static pod may not have", "two manifests for a pod of one name"},
+		By:      byKubelet,
+		Next:    "The other manifests are run. One that was good before keeps its pod for 20 s. It is read again as soon as it changes.",
+		Fix:     []string{"kubectl describe node NODE; upstream's kubelet says most of this in its log alone", "podling kubectl apply --dry-run=server -f FILE says what is wrong, except with references"},
+		Source:  []string{eventNames, "pkg/kubelet/config/common.go", "pkg/kubelet/config/config.go"},
+		Example: Example{"", "needs a bad manifest in the folder that podling up --pod-manifest-path names"},
+	},
+	{
 		Name: "NetworkNotReady", Kind: Event, Where: inEvent,
 		Meaning: "The pod cannot start because its node's network is not there.",
 		Causes:  []string{"no network plugin, or its configuration was removed"},
