@@ -27,11 +27,15 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 	case seen.Reported == nil && terminal(old.Phase) && len(seen.Containers)+len(seen.Sandboxes) == 0:
 		return long(pod, old, &seen)
 	}
+	if until := settling(pod, &seen, now); !until.IsZero() && pod.DeletionTimestamp == nil && !seen.Gone && !seen.Killed && seen.Evict == nil {
+		return Plan{Status: *old, Wake: until, Cause: "what ended with it is waited for"}
+	}
 	var p Plan
 	if seen.Containers = asShown(pod, old, &seen); hidden(&seen) {
 		p.wakeAt(now, "that the container came up is reported first")
 	}
-	st := starts{now: now}
+	st := starts{now: now, clock: now}
+	st.gather(pod, &seen)
 	var over bool
 	p.Status, over = status(pod, old, &seen, &p, &st)
 	p.Report = !seen.Gone

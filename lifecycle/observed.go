@@ -54,6 +54,7 @@ type Sandbox struct {
 	HostNetwork bool
 	IPs         []string
 	CreatedAt   time.Time
+	LostAt      time.Time // when the node saw that it is no longer ready, if it did not end it itself
 }
 
 // ContainerState is the runtime's own word for what a container does.

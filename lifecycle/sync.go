@@ -111,7 +111,7 @@ func replaced(seen *Observed, p *Plan, st *starts, c *v1.Container, a *Action) b
 			continue
 		}
 		b := seen.Backoffs[c.Name]
-		if _, in := b.Until(restartKey(c), e.FinishedAt, st.now); in {
+		if _, in := b.Until(restartKey(c), e.FinishedAt, st.clock); in {
 			return false
 		}
 		next := b.Next(restartKey(c), e.FinishedAt, st.now)

@@ -127,7 +127,7 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		s.n++
 		box := Sandbox{ID: fmt.Sprint("box", s.n), Ready: opt("ready", "true") == "true", IPs: []string{opt("ip", "10.0.0.9")}, Attempt: uint32(len(s.seen.Sandboxes))}
 		if len(s.seen.Sandboxes) > 0 && !box.Ready {
-			s.seen.Sandboxes[0].Ready = false
+			s.seen.Sandboxes[0].Ready, s.seen.Sandboxes[0].LostAt = false, s.now
 			return true
 		}
 		s.seen.Sandboxes = append([]Sandbox{box}, s.seen.Sandboxes...)
@@ -143,12 +143,18 @@ func (s *story) fact(cmd string, args []string, opt func(key, otherwise string) 
 		if slices.Contains(args, "pull") {
 			f.Pull = f.Image
 			was := s.seen.Pulls[f.Image].Backoff
-			s.seen.Pulls = map[string]ImagePull{f.Image: {Reason: f.Reason, Message: f.Message, Backoff: was.Next(f.Image, s.now, s.now)}}
+			if s.seen.Pulls == nil {
+				s.seen.Pulls = map[string]ImagePull{}
+			}
+			s.seen.Pulls[f.Image] = ImagePull{Reason: f.Reason, Message: f.Message, Backoff: was.Next(f.Image, s.now, s.now)}
 		}
 		if was := s.seen.Failures[args[0]]; was != nil {
 			f.Attempts = was.Attempts + 1
 		}
-		s.seen.Failures = map[string]*Failure{args[0]: f}
+		if s.seen.Failures == nil {
+			s.seen.Failures = map[string]*Failure{}
+		}
+		s.seen.Failures[args[0]] = f
 	case "probe":
 		id, value := s.seen.newest(args[0]).ID, args[2] == "true"
 		if s.seen.Probes == nil {

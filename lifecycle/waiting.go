@@ -10,9 +10,11 @@ import (
 // starts collects, while the statuses are made, which containers have to wait
 // and what back-off those leave behind that are started now.
 type starts struct {
-	now  time.Time
-	held map[string]bool
-	next map[string]Backoff
+	now   time.Time
+	clock time.Time // by which back-offs end; see gather
+	due   time.Time // when those end that are gathered, zero if none are
+	held  map[string]bool
+	next  map[string]Backoff
 
 	events []Event // of back-offs that no status shows
 }
@@ -23,6 +25,9 @@ func (st *starts) hold(p *Plan, name string, at time.Time, cause string) {
 		st.held = map[string]bool{}
 	}
 	st.held[name] = true
+	if at.Before(st.due) && at.After(st.clock) {
+		at = st.due
+	}
 	p.wakeAt(at, cause)
 }
 
@@ -78,7 +83,7 @@ func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.Con
 // its back-off begins is told by an Event alone.
 func (st *starts) quietly(pod *v1.Pod, seen *Observed, c *v1.Container, newest *Container, was, s *v1.ContainerStatus) (restore func()) {
 	state, last := s.State, s.LastTerminationState
-	if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.now); in && !shown(was, newest.ID) {
+	if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.clock); in && !shown(was, newest.ID) {
 		st.events = append(st.events, crashLoop(pod, c.Name))
 	}
 	return func() { s.State, s.LastTerminationState = state, last }
@@ -92,7 +97,7 @@ func failed(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, fai
 		return
 	}
 	if pull, ok := seen.Pulls[fail.Pull]; ok {
-		if end, in := pull.Backoff.Until(fail.Pull, pull.Backoff.Updated, st.now); in {
+		if end, in := pull.Backoff.Until(fail.Pull, pull.Backoff.Updated, st.clock); in {
 			wait(s, ImagePullBackOff, fmt.Sprintf("Back-off pulling image %q: %s: %s", fail.Pull, pull.Reason, pull.Message))
 			st.hold(p, c.Name, end, "image pull back-off of container "+c.Name)
 			return
@@ -109,7 +114,7 @@ func failed(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, fai
 // exited: the container ran, ended, and is to run again.
 func exited(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, was *v1.ContainerStatus, s *v1.ContainerStatus, p *Plan, st *starts) {
 	if !shown(was, newest.ID) && !seen.Stopped[newest.ID] {
-		if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.now); in {
+		if _, in := seen.Backoffs[c.Name].Until(restartKey(c), newest.FinishedAt, st.clock); in {
 			st.hold(p, c.Name, st.now, "the exit is reported first")
 			return
 		}
@@ -124,7 +129,7 @@ func exited(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, was
 // restart holds a dead container back until its back-off is over.
 func restart(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, s *v1.ContainerStatus, p *Plan, st *starts) {
 	b := seen.Backoffs[c.Name]
-	if end, in := b.Until(restartKey(c), newest.FinishedAt, st.now); in {
+	if end, in := b.Until(restartKey(c), newest.FinishedAt, st.clock); in {
 		wait(s, CrashLoopBackOff, fmt.Sprintf("back-off %s restarting failed container=%s pod=%s", b.Delay, c.Name, describe(pod)))
 		st.hold(p, c.Name, end, "restart back-off of container "+c.Name)
 		return

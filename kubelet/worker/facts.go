@@ -194,7 +194,7 @@ func upsertSandbox(list []lifecycle.Sandbox, s lifecycle.Sandbox) []lifecycle.Sa
 	for i := range out {
 		if out[i].ID == s.ID {
 			if !out[i].Ready {
-				s.Ready = false // a sandbox that stopped does not come back
+				s.Ready, s.LostAt = false, out[i].LostAt // a sandbox that stopped does not come back
 			}
 			if len(s.IPs) == 0 {
 				s.IPs = out[i].IPs

@@ -17,7 +17,11 @@ import (
 func (w *Worker) Saw(sandbox *runtimeapi.PodSandboxStatus, containers []*runtimeapi.ContainerStatus) {
 	w.Tell(func(o *lifecycle.Observed) {
 		if sandbox != nil {
-			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(sandbox))
+			s := sandboxFact(sandbox)
+			if !s.Ready {
+				s.LostAt = w.node.Clock.Now()
+			}
+			o.Sandboxes = upsertSandbox(o.Sandboxes, s)
 		}
 		for _, s := range containers {
 			if c := w.node.container(w.pod, sandbox.GetId(), s); !slices.Contains(w.removed, c.ID) {

@@ -59,6 +59,9 @@ func (p *pass) sandboxStands(ctx context.Context) bool {
 	}
 	s := p.seen.Sandboxes[0]
 	s.Ready = err == nil && r.GetStatus().GetState() == runtimeapi.PodSandboxState_SANDBOX_READY
+	if !s.Ready {
+		s.LostAt = p.node.Clock.Now()
+	}
 	p.tell(func(o *lifecycle.Observed) { o.Sandboxes = upsertSandbox(o.Sandboxes, s) })
 	return s.Ready
 }

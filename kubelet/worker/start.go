@@ -41,7 +41,10 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })
 	}
 	var ok bool
-	if s.ref, ok = s.image(ctx, patience, spec); !ok || !s.imageVolumes(ctx, patience) {
+	if !s.imageVolumes(ctx, patience) {
+		return false
+	}
+	if s.ref, ok = s.image(ctx, patience, spec); !ok {
 		return false
 	}
 	for {
