@@ -30,6 +30,13 @@ func (l *life) act() {
 		l.start(a, ok)
 	case KillContainer:
 		l.kill(func(c Container) bool { return c.ID == a.ID })
+	case RemoveContainer:
+		if ok {
+			l.kill(func(c Container) bool { return c.ID == a.ID })
+			l.seen.Containers = slices.DeleteFunc(slices.Clone(l.seen.Containers), func(c Container) bool { return c.ID == a.ID })
+		}
+	case ResizePod:
+		l.seen.Given = l.pod.Spec.Resources
 	case StopPod, KillPod:
 		if ok {
 			l.kill(func(Container) bool { return true })

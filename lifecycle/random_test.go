@@ -47,6 +47,15 @@ func newLife(t *testing.T, lot random) *life {
 		deadline := int64(1 + lot.IntN(200))
 		l.pod.Spec.ActiveDeadlineSeconds = &deadline
 	}
+	if lot.IntN(3) == 0 { // some end of some container makes all run again
+		for _, list := range restartable(l.pod) {
+			for i := range list {
+				for j := range list[i].RestartPolicyRules {
+					list[i].RestartPolicyRules[j].Action = v1.ContainerRestartRuleActionRestartAllContainers
+				}
+			}
+		}
+	}
 	l.seen.HostIPs = []string{"192.0.2.1"}
 	return l
 }
