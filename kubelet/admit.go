@@ -25,6 +25,7 @@ func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
 	onlyNoExecute := func(t *v1.Taint) bool { return t.Effect == v1.TaintEffectNoExecute }
 	_, untolerated := corev1.FindMatchingUntoleratedTaint(klog.Background(), node.Spec.Taints, pod.Spec.Tolerations, onlyNoExecute, false)
 	room.Tolerated = !untolerated
+	room.StrictGroups = node.Status.Features != nil && node.Status.Features.SupplementalGroupsPolicy != nil && *node.Status.Features.SupplementalGroupsPolicy
 	if err := apparmor.NewValidator().Validate(pod); err != nil {
 		room.AppArmor = err.Error()
 	}

@@ -114,10 +114,13 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	d.done.Add(1)
 	go func() {
 		defer d.done.Done()
-		for look {
+		for said := gone; look; said = true {
 			err := w.Look(ctx)
 			if err == nil {
 				break
+			}
+			if !said {
+				d.shared.Event(pod, worker.FailedSync(err))
 			}
 			klog.FromContext(ctx).V(1).Info("The runtime does not say what it has of a pod; asking again", "pod", klog.KObj(pod), "err", err)
 			d.shared.CRIFailed(err)

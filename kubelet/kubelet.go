@@ -36,6 +36,7 @@ import (
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/eviction"
 	"github.com/podling/podling/kubelet/handler"
+	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/probe"
@@ -120,6 +121,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
+		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
 		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),

@@ -21,6 +21,7 @@ type Room struct {
 
 	AffinityMatches bool // the node is one that the pod's nodeSelector and affinity allow
 	Tolerated       bool // the pod tolerates the node's NoExecute taints
+	StrictGroups    bool // the runtime knows supplementalGroupsPolicy Strict
 
 	AppArmor string // why the AppArmor profiles that the pod asks for cannot be enforced; "" if they can
 }
@@ -37,6 +38,9 @@ func Admit(pod *v1.Pod, room Room) *Rejection {
 	}
 	if pod.Spec.OS != nil && string(pod.Spec.OS.Name) != room.OS {
 		return &Rejection{"PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"}
+	}
+	if sc := pod.Spec.SecurityContext; sc != nil && sc.SupplementalGroupsPolicy != nil && *sc.SupplementalGroupsPolicy == v1.SupplementalGroupsPolicyStrict && !room.StrictGroups {
+		return &Rejection{"SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"}
 	}
 	if r := fits(pod, room); r != nil {
 		return r

@@ -32,7 +32,7 @@ import (
 //	probe NAME started|ready|live true|false
 //	volumes mounted|failed | cleanup failed
 //	network WHY | evict REASON | killed | cleaned | busy VERB | idle
-//	admit [affinity=no] [tolerated=no] [apparmor=WHY]  asks a node of 2 CPUs and 1 GiB to take the pod
+//	admit [affinity=no] [tolerated=no] [apparmor=WHY] [groups=no]  asks a node of 2 CPUs and 1 GiB to take the pod
 //	decide          asks Decide and reports its status: what changed, then the plan
 //	next NAME       asks NextStep how the container's start goes on, after the steps below
 //	reboot          the node begins anew: of the probes nothing is known
@@ -239,7 +239,8 @@ func (s *story) container(name string, state ContainerState, opt func(key, other
 }
 
 func admission(pod *v1.Pod, opt func(key, otherwise string) string) string {
-	room := Room{OS: "linux", AffinityMatches: opt("affinity", "") != "no", Tolerated: opt("tolerated", "") != "no", AppArmor: opt("apparmor", "")}
+	room := Room{OS: "linux", AffinityMatches: opt("affinity", "") != "no", Tolerated: opt("tolerated", "") != "no", AppArmor: opt("apparmor", ""),
+		StrictGroups: opt("groups", "") != "no"}
 	room.Allocatable = v1.ResourceList{v1.ResourceCPU: resource.MustParse("2"), v1.ResourceMemory: resource.MustParse("1Gi"), v1.ResourcePods: resource.MustParse("10")}
 	if r := Admit(pod, room); r != nil {
 		return r.Reason + ": " + r.Message + "\n"

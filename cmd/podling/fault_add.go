@@ -18,9 +18,9 @@ func newFaultAddCommand() *cobra.Command {
 		Use:   "add CALL",
 		Short: "Put a fault in force",
 		Long: `Put a fault in force, for calls to the runtime (by their names in the CRI), for the node's own steps
-PreCreateContainer and PreStartContainer, or for the runtime's state: RuntimeDown strikes every
-call, NetworkNotReady what the runtime says of its network. Those of the pods that are struck show
-it as if it had happened.
+EnsurePodCgroup, PreCreateContainer and PreStartContainer, or for the runtime's state: RuntimeDown
+strikes every call, NetworkNotReady what the runtime says of its network. The pods that are struck
+show it as if it had happened.
 
 Without --error, --delay and --hang the call fails. In patterns * stands for any text, ? for one
 character. --kubeconfig may be that of any user who may use nodes/proxy.

@@ -6,106 +6,117 @@ package hook
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
+	"net/url"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	internalapi "k8s.io/cri-api/pkg/apis"
+	"k8s.io/kubernetes/pkg/kubelet/util/format"
+	httpprobe "k8s.io/kubernetes/pkg/probe/http"
+	"k8s.io/utils/clock"
+
+	"github.com/podling/podling/lifecycle"
 )
 
-// maxAnswer is how much of a web hook's answer is kept for its error message.
+// maxAnswer is how much of a web hook's answer is read, in bytes, so that its
+// connection ends well.
 const maxAnswer = 10 * 1024
 
-// Run runs one hook of the container with the runtime's id, until it ends or
-// ctx does. podIP is where web hooks go that name no host.
-func Run(ctx context.Context, runtime internalapi.RuntimeService, pod *v1.Pod, c *v1.Container, id, podIP string, h *v1.LifecycleHandler) error {
-	switch {
-	case h.Exec != nil:
-		return exec(ctx, runtime, id, h.Exec.Command)
-	case h.HTTPGet != nil:
-		return get(ctx, c, podIP, h.HTTPGet)
-	case h.Sleep != nil:
-		t := time.NewTimer(time.Duration(h.Sleep.Seconds) * time.Second)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("container terminated before sleep hook finished")
-		}
-	}
-	return fmt.Errorf("invalid handler of container %s in pod %s/%s: neither exec, httpGet nor sleep", c.Name, pod.Namespace, pod.Name)
+// Runner runs hooks.
+type Runner struct {
+	runtime internalapi.RuntimeService
+	clock   clock.WithTicker
+	event   func(pod *v1.Pod, e lifecycle.Event)
+	client  *http.Client
 }
 
-func exec(ctx context.Context, runtime internalapi.RuntimeService, id string, command []string) error {
-	stdout, stderr, err := runtime.ExecSync(ctx, id, command, 0)
-	if err != nil {
+// New gives a runner that runs commands through runtime, and says what is odd in Events.
+func New(runtime internalapi.RuntimeService, clock clock.WithTicker, event func(pod *v1.Pod, e lifecycle.Event)) *Runner {
+	const followRedirectsElsewhere = false
+	return &Runner{runtime: runtime, clock: clock, event: event, client: &http.Client{
+		// The pod's own certificate proves nothing to the node; upstream does not check it either.
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		CheckRedirect: httpprobe.RedirectChecker(followRedirectsElsewhere),
+	}}
+}
+
+// Run runs one hook of the container with the runtime's id, until it ends or
+// ctx does. podIP is where web hooks go that name no host. The error's words are
+// upstream's: they become the message of the container's state.
+func (r *Runner) Run(ctx context.Context, pod *v1.Pod, c *v1.Container, id, podIP string, h *v1.LifecycleHandler) error {
+	var what string
+	var err error
+	switch {
+	case h.Exec != nil:
+		what = fmt.Sprintf("Exec lifecycle hook (%v)", h.Exec.Command)
+		var stdout, stderr []byte
+		if stdout, stderr, err = r.runtime.ExecSync(ctx, id, h.Exec.Command, 0); err != nil {
+			err = fmt.Errorf("%w, message: %q", err, string(stdout)+string(stderr))
+		}
+	case h.HTTPGet != nil:
+		what = fmt.Sprintf("HTTP lifecycle hook (%s)", h.HTTPGet.Path)
+		err = r.get(ctx, pod, c, podIP, h.HTTPGet)
+	case h.Sleep != nil:
+		what = fmt.Sprintf("Sleep lifecycle hook (%d)", h.Sleep.Seconds)
+		err = r.sleep(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
+	default:
 		//lint:ignore ST1005 upstream's words
-		return fmt.Errorf("Exec lifecycle hook (%v) failed - error: %w, message: %q", command, err, string(stdout)+string(stderr))
+		return fmt.Errorf("Cannot run handler: invalid handler: %v", h)
+	}
+	if err != nil {
+		return fmt.Errorf("%s for Container %q in Pod %q failed - error: %w", what, c.Name, format.Pod(pod), err)
 	}
 	return nil
 }
 
-func get(ctx context.Context, c *v1.Container, podIP string, h *v1.HTTPGetAction) error {
-	port, err := portOf(c, h.Port)
+func (r *Runner) sleep(ctx context.Context, d time.Duration) error {
+	t := r.clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C():
+		return nil
+	case <-ctx.Done():
+		return errors.New("container terminated before sleep hook finished")
+	}
+}
+
+// get asks; any answer is a good one. A server that answers HTTPS with HTTP is
+// asked again in its own way.
+func (r *Runner) get(ctx context.Context, pod *v1.Pod, c *v1.Container, podIP string, h *v1.HTTPGetAction) error {
+	if h.Host == "" && podIP == "" {
+		return errors.New("failed to find networking container: the pod has no IP address")
+	}
+	request, err := httpprobe.NewRequestForHTTPGetAction(h, c, podIP, "lifecycle")
 	if err != nil {
 		return err
 	}
-	host, scheme := h.Host, "http"
-	if host == "" {
-		host = podIP
-	}
-	if h.Scheme == v1.URISchemeHTTPS {
-		scheme = "https"
-	}
-	path := h.Path
-	if path == "" || path[0] != '/' {
-		path = "/" + path
-	}
-	url := fmt.Sprintf("%s://%s%s", scheme, net.JoinHostPort(host, strconv.Itoa(port)), path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return fmt.Errorf("httpGet hook of container %s: %w", c.Name, err)
-	}
-	req.Header.Set("User-Agent", "kube-lifecycle/1.36")
-	req.Header.Set("Accept", "*/*")
-	for _, header := range h.HTTPHeaders {
-		if http.CanonicalHeaderKey(header.Name) == "Host" {
-			req.Host = header.Value
-			continue
+	request = request.WithContext(ctx)
+	err = r.ask(request)
+	if wrong := new(url.Error); errors.As(err, &wrong) && strings.Contains(wrong.Err.Error(), "server gave HTTP response to HTTPS client") {
+		again := request.Clone(ctx)
+		again.URL.Scheme = "http"
+		again.Header.Del("Authorization")
+		if r.ask(again) == nil {
+			r.event(pod, lifecycle.Event{Type: v1.EventTypeWarning, Reason: "LifecycleHTTPFallback",
+				Message: fmt.Sprintf("request to HTTPS lifecycle hook %s got HTTP response, retry with HTTP succeeded", again.URL.Host)})
+			return nil
 		}
-		req.Header.Add(header.Name, header.Value)
 	}
-	// The pod's own certificate proves nothing to the node; upstream does not check it either.
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("HTTP lifecycle hook (%s) failed - error: %w", path, err)
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)); err != nil {
-		return fmt.Errorf("HTTP lifecycle hook (%s): reading the answer: %w", path, err)
-	}
-	return nil
+	return err
 }
 
-// portOf resolves a port that is named after one of the container's.
-func portOf(c *v1.Container, port intstr.IntOrString) (int, error) {
-	if port.Type == intstr.Int {
-		return port.IntValue(), nil
+func (r *Runner) ask(request *http.Request) error {
+	response, err := r.client.Do(request)
+	if err != nil {
+		return err
 	}
-	for _, p := range c.Ports {
-		if p.Name == port.StrVal {
-			return int(p.ContainerPort), nil
-		}
-	}
-	if n, err := strconv.Atoi(port.StrVal); err == nil {
-		return n, nil
-	}
-	return 0, fmt.Errorf("couldn't find port: %v in %v", port.StrVal, c.Name)
+	defer response.Body.Close()
+	// The hook was asked, which is all that counts: a body that breaks off is as good as any.
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer))
+	return nil
 }

@@ -20,7 +20,11 @@ import (
 func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerConfig, error) {
 	n, pod, c, restarts := s.node, s.pod, s.c, s.action.Restarts
 	if s.sandbox == nil { // the sandbox is older than this pass
-		config, err := s.sandboxConfig(ctx, s.seen.Sandboxes[0].Attempt)
+		parent, err := s.cgroup(ctx)
+		if err != nil {
+			return nil, err
+		}
+		config, err := s.sandboxConfig(ctx, s.seen.Sandboxes[0].Attempt, parent)
 		if err != nil {
 			return nil, err
 		}

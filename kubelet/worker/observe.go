@@ -107,11 +107,20 @@ func (p *pass) refresh(ctx context.Context, sandboxID, id string) error {
 	r, err := p.node.Runtime.ContainerStatus(ctx, id, false)
 	if err != nil {
 		p.criError(err)
+		if !notFound(err) {
+			p.node.Event(p.pod, FailedSync(err))
+		}
 		return err
 	}
 	c := p.node.container(p.pod, sandboxID, r.GetStatus())
 	p.tell(func(o *lifecycle.Observed) { o.Containers = upsert(o.Containers, c) })
 	return nil
+}
+
+// FailedSync is the Event of a pod that the runtime does not tell about (upstream:
+// pkg/kubelet/pod_workers.go).
+func FailedSync(err error) lifecycle.Event {
+	return lifecycle.Event{Type: v1.EventTypeWarning, Reason: "FailedSync", Message: "error determining status: " + err.Error()}
 }
 
 // Fingerprint sums up what is known of the pod's sandboxes and containers, to be

@@ -18,7 +18,18 @@ import (
 // createSandbox makes the pod's sandbox with its network (upstream:
 // createPodSandbox in pkg/kubelet/kuberuntime/kuberuntime_sandbox.go).
 func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
-	config, err := p.sandboxConfig(ctx, a.Attempt)
+	failed := func(reason, what string, err error) bool {
+		p.criError(err)
+		f := p.fail(p.seen.Sandbox, reason, err.Error())
+		p.event(v1.EventTypeWarning, reason, "", what+err.Error())
+		p.tell(func(o *lifecycle.Observed) { o.Sandbox = f })
+		return false
+	}
+	parent, err := p.cgroup(ctx)
+	if err != nil {
+		return failed("FailedCreatePodContainer", "unable to ensure pod container exists: ", err)
+	}
+	config, err := p.sandboxConfig(ctx, a.Attempt, parent)
 	if err == nil {
 		err = os.MkdirAll(config.LogDirectory, 0o755)
 	}
@@ -26,16 +37,12 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 	if err == nil {
 		id, err = p.node.Runtime.RunPodSandbox(ctx, config, p.handler)
 	}
-	var r *runtimeapi.PodSandboxStatusResponse
-	if err == nil {
-		r, err = p.node.Runtime.PodSandboxStatus(ctx, id, false)
-	}
 	if err != nil {
-		p.criError(err)
-		f := p.fail(p.seen.Sandbox, "FailedCreatePodSandBox", err.Error())
-		p.event(v1.EventTypeWarning, "FailedCreatePodSandBox", "", "Failed to create pod sandbox: "+err.Error())
-		p.tell(func(o *lifecycle.Observed) { o.Sandbox = f })
-		return false
+		return failed("FailedCreatePodSandBox", "Failed to create pod sandbox: ", err)
+	}
+	r, err := p.node.Runtime.PodSandboxStatus(ctx, id, false)
+	if err != nil {
+		return failed("FailedPodSandBoxStatus", "Unable to get pod sandbox status: ", err) // it is there: the runtime's own news tell how it is
 	}
 	p.sandbox = config
 	rro := p.node.Handlers.RecursiveReadOnly(p.handler)
@@ -66,9 +73,23 @@ func (p *pass) sandboxStands(ctx context.Context) bool {
 	return s.Ready
 }
 
+// cgroup gives the cgroup that all of the pod's containers are in.
+func (p *pass) cgroup(ctx context.Context) (string, error) {
+	err := p.node.Faults.Strike(ctx, fault.EnsurePodCgroup)
+	if err != nil {
+		return "", err
+	}
+	parent, err := p.node.Cgroups.Ensure(p.pod)
+	if err != nil {
+		return "", fmt.Errorf("cgroup of the pod: %w", err)
+	}
+	p.tell(func(o *lifecycle.Observed) { o.Given = p.pod.Spec.Resources })
+	return parent, nil
+}
+
 // sandboxConfig is what the runtime is told about the pod, and finds out which of
 // the runtime's handlers it is for (upstream: generatePodSandboxConfig).
-func (p *pass) sandboxConfig(ctx context.Context, attempt uint32) (*runtimeapi.PodSandboxConfig, error) {
+func (p *pass) sandboxConfig(ctx context.Context, attempt uint32, parent string) (*runtimeapi.PodSandboxConfig, error) {
 	pod := p.pod
 	var err error
 	if p.handler, err = p.node.Handlers.Of(ctx, pod); err != nil {
@@ -84,11 +105,6 @@ func (p *pass) sandboxConfig(ctx context.Context, attempt uint32) (*runtimeapi.P
 	if err != nil {
 		return nil, err
 	}
-	parent, err := p.node.Cgroups.Ensure(pod)
-	if err != nil {
-		return nil, fmt.Errorf("cgroup of the pod: %w", err)
-	}
-	p.tell(func(o *lifecycle.Observed) { o.Given = pod.Spec.Resources })
 	config := &runtimeapi.PodSandboxConfig{
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: pod.Name, Namespace: pod.Namespace, Uid: string(pod.UID), Attempt: attempt},
 		Labels:       podLabels(pod),

@@ -8,7 +8,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
-	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
@@ -90,7 +89,7 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 		s.criError(err)
 		s.at.Run = result("", err, true)
 	case lifecycle.RunPostStart:
-		err := hook.Run(patience, s.node.Runtime, s.pod, s.c, s.id, s.podIP(), s.c.Lifecycle.PostStart)
+		err := s.node.Hooks.Run(patience, s.pod, s.c, s.id, s.podIP(), s.c.Lifecycle.PostStart)
 		s.at.PostStart = result("", err, false)
 		return err == nil || patience.Err() == nil
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/handler"
+	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/kubelet/image"
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
@@ -52,6 +53,7 @@ type Node struct {
 	Handlers    *handler.Handlers
 	Users       *userns.Ranges
 	Probers     *probe.Probers
+	Hooks       *hook.Runner
 	Reporter    *report.Reporter
 	Faults      *fault.Faults
 	Clock       clock.WithTicker

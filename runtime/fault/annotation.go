@@ -35,7 +35,7 @@ func OfPod(pod *v1.Pod) ([]Rule, error) {
 	var errs []error
 	for i, item := range items {
 		r, err := Parse(item)
-		if err == nil && scopes[r.Call] != ofPod {
+		if err == nil && !r.Call.forPod() {
 			err = fmt.Errorf("call %s is not made for a pod: set it for the node with `podling fault add`", r.Call)
 		}
 		if err == nil && r.Pod+r.Selector != "" {

@@ -38,11 +38,13 @@ const (
 	PullImage                 Call = "PullImage"
 )
 
-// The node's own steps around making a container (upstream:
-// InternalContainerLifecycle in pkg/kubelet/cm/internal_container_lifecycle.go).
+// The node's own steps: those around making a container (upstream:
+// InternalContainerLifecycle in pkg/kubelet/cm/internal_container_lifecycle.go),
+// and making the pod's cgroup.
 const (
 	PreCreateContainer Call = "PreCreateContainer"
 	PreStartContainer  Call = "PreStartContainer"
+	EnsurePodCgroup    Call = "EnsurePodCgroup"
 )
 
 // The calls that are made for the node as a whole.
@@ -73,6 +75,7 @@ type scope int
 
 const (
 	ofPod scope = iota
+	step        // of the node's own, for a pod
 	ofNode
 	state
 )
@@ -83,7 +86,8 @@ var scopes = func() map[Call]scope {
 		ofPod: {RunPodSandbox, StopPodSandbox, RemovePodSandbox, PodSandboxStatus, ListPodSandbox, UpdatePodSandboxResources,
 			PortForward, CreateContainer, StartContainer, StopContainer, RemoveContainer, ContainerStatus, ListContainers,
 			UpdateContainerResources, ReopenContainerLog, ExecSync, Exec, Attach, CheckpointContainer, ContainerStats,
-			PodSandboxStats, ImageStatus, PullImage, PreCreateContainer, PreStartContainer},
+			PodSandboxStats, ImageStatus, PullImage},
+		step: {PreCreateContainer, PreStartContainer, EnsurePodCgroup},
 		ofNode: {Version, Status, RuntimeConfig, UpdateRuntimeConfig, GetContainerEvents, ListContainerStats, ListPodSandboxStats,
 			ListMetricDescriptors, ListPodSandboxMetrics, ListImages, RemoveImage, ImageFsInfo},
 		state: {RuntimeDown, NetworkNotReady},
@@ -97,6 +101,9 @@ var scopes = func() map[Call]scope {
 
 // Calls are all that a rule may strike, sorted by name.
 func Calls() []Call { return slices.Sorted(maps.Keys(scopes)) }
+
+// forPod: the call is made for some pod.
+func (c Call) forPod() bool { return scopes[c] == ofPod || scopes[c] == step }
 
 // check says whether there is such a call.
 func (c Call) check() error {

@@ -85,9 +85,9 @@ func (r Rule) Check() error {
 	if r.Count < 0 {
 		bad("count %d is negative", r.Count)
 	}
-	if scope := scopes[r.Call]; scope != ofPod && r.Pod+r.Selector+r.Container != "" {
+	if !r.Call.forPod() && r.Pod+r.Selector+r.Container != "" {
 		bad("call %s is not made for a pod: pod, selector and container cannot be given", r.Call)
-	} else if scope == state && r.Image != "" {
+	} else if scopes[r.Call] == state && r.Image != "" {
 		bad("call %s is a state of the runtime: image cannot be given", r.Call)
 	}
 	if r.Call == NetworkNotReady && (r.Hang || r.Code != "" || r.Delay.Duration > 0) {
@@ -198,7 +198,7 @@ func pattern(s string) *regexp.Regexp {
 // matches says whether the rule is about this call.
 func (a *armed) matches(call Call, t target) bool {
 	switch {
-	case a.Call != call && a.Call != RuntimeDown, a.Call == RuntimeDown && (call == PreCreateContainer || call == PreStartContainer):
+	case a.Call != call && a.Call != RuntimeDown, a.Call == RuntimeDown && scopes[call] == step:
 		return false
 	case a.image != nil && !a.image.MatchString(t.image), a.container != nil && !a.container.MatchString(t.container):
 		return false
