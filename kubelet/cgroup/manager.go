@@ -84,8 +84,12 @@ func New(root string) (*Manager, error) {
 // pods ask of them is not enforced.
 func (m *Manager) Missing() []string { return slices.Clone(m.missing) }
 
+// ErrLimit: the group is there, but the kernel refuses the limits that it is to have.
+var ErrLimit = errors.New("limit cgroup")
+
 // Ensure makes the pod's group, or gives it other limits where the pod asks for others than before,
-// and returns its name: the cgroup parent that the runtime is to put the sandbox into.
+// and returns its name: the cgroup parent that the runtime is to put the sandbox into. It has one
+// even if the error is an ErrLimit.
 func (m *Manager) Ensure(pod *v1.Pod) (parent string, err error) {
 	class := v1qos.GetPodQOS(pod)
 	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
@@ -111,7 +115,7 @@ func (m *Manager) Ensure(pod *v1.Pod) (parent string, err error) {
 	if err != nil {
 		group.resources = nil // to be tried again, or removed
 		m.pods[pod.UID] = group
-		return "", err
+		return group.name, err
 	}
 	return group.name, nil
 }
@@ -223,7 +227,7 @@ func (m *Manager) limit(group string, resources *cgroups.Resources) error {
 		return err
 	}
 	if err := library.Set(fit(resources, available, m.hierarchies.unified)); err != nil {
-		return fmt.Errorf("limit cgroup %s: %w", group, err)
+		return fmt.Errorf("%w %s: %w", ErrLimit, group, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,7 +81,9 @@ func (p *pass) cgroup(ctx context.Context) (string, error) {
 		return "", err
 	}
 	parent, err := p.node.Cgroups.Ensure(p.pod)
-	if err != nil {
+	if errors.Is(err, cgroup.ErrLimit) {
+		p.log().Error(err, "The pod as a whole is not limited") // as upstream has it: its containers' own limits say what is wrong
+	} else if err != nil {
 		return "", fmt.Errorf("cgroup of the pod: %w", err)
 	}
 	p.tell(func(o *lifecycle.Observed) { o.Given = p.pod.Spec.Resources })

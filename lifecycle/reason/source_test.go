@@ -91,7 +91,7 @@ func sayings(path string, into map[string]string) error {
 			}
 		case *ast.CallExpr:
 			for i, arg := range n.Args {
-				if id, ok := n.Fun.(*ast.Ident); ok && (id.Name == "predicate" || id.Name == "unhealthy") && i == 0 {
+				if id, ok := n.Fun.(*ast.Ident); ok && i == 0 && slices.Contains([]string{"predicate", "unhealthy", "failed"}, id.Name) {
 					note(arg)
 				}
 				if sel, ok := arg.(*ast.SelectorExpr); ok && strings.HasPrefix(sel.Sel.Name, "EventType") && i+1 < len(n.Args) {
