@@ -59,7 +59,7 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 			return p
 		}
 		p.Events = append(p.Events, st.events...)
-		p.Events = append(p.Events, backoffEvents(pod, old, &p.Status)...)
+		p.Events = append(p.Events, backoffEvents(pod, &seen, old, &p.Status)...)
 		p.Events = append(p.Events, resizeEvents(pod, old, &p.Status, &seen)...)
 		sync(pod, old, &seen, &p, &st)
 		return p
@@ -171,7 +171,7 @@ func Grace(pod *v1.Pod) int64 {
 const MinimumGrace = 2
 
 // backoffEvents are the Events of the back-offs that begin with this status.
-func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
+func backoffEvents(pod *v1.Pod, seen *Observed, old, s *v1.PodStatus) []Event {
 	var out []Event
 	begin := func(was, is []v1.ContainerStatus) {
 		for i := range is {
@@ -187,7 +187,11 @@ func backoffEvents(pod *v1.Pod, old, s *v1.PodStatus) []Event {
 				out = append(out, crashLoop(pod, c.Name))
 			case ImagePullBackOff:
 				what, _, _ := strings.Cut(c.State.Waiting.Message, ": ") // without what went wrong the last time
-				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: c.Name, Message: what},
+				whose := c.Name
+				if f := seen.Failures[c.Name]; f != nil && f.Pull != f.Image {
+					whose = "" // the image of a volume, which is the pod's
+				}
+				out = append(out, Event{Type: v1.EventTypeNormal, Reason: "BackOff", Container: whose, Message: what},
 					Event{Type: v1.EventTypeWarning, Reason: "Failed", Container: c.Name, Message: "Error: " + ImagePullBackOff})
 			}
 		}

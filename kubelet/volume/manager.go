@@ -105,9 +105,9 @@ func shown(was, now *v1.Pod) bool {
 }
 
 // ReadOnly: containers get the pod's volume of that name read-only, whatever
-// their mount of it says: the node writes its contents.
+// their mount of it says: the node writes its contents, or it is an image.
 func ReadOnly(pod *v1.Pod, name string) bool {
-	return slices.ContainsFunc(pod.Spec.Volumes, func(v v1.Volume) bool { return v.Name == name && changes(&v) })
+	return slices.ContainsFunc(pod.Spec.Volumes, func(v v1.Volume) bool { return v.Name == name && (changes(&v) || v.Image != nil) })
 }
 
 // setUpAll sets up each volume that is not ready, and with again also those

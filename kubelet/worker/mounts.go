@@ -57,7 +57,7 @@ func (s *starting) mounts(env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, erro
 // volumeMount is the container's i-th.
 func (s *starting) volumeMount(i int, env []*runtimeapi.KeyValue) (*runtimeapi.Mount, error) {
 	m := &s.c.VolumeMounts[i]
-	image, path := s.images[m.Name], s.mounted[m.Name]
+	image, path := s.images[m.Name].spec, s.mounted[m.Name]
 	if image == nil && path == "" {
 		return nil, fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, s.c.Name)
 	}

@@ -21,7 +21,8 @@ type pass struct {
 	seen lifecycle.Observed
 
 	sandbox *runtimeapi.PodSandboxConfig
-	handler string // of the runtime, that runs the pod; known with sandbox
+	handler string                 // of the runtime, that runs the pod; known with sandbox
+	images  map[string]imageVolume // of the pod's volumes, by name; nil: not looked at yet
 }
 
 func (p *pass) log() klog.Logger {

@@ -18,8 +18,7 @@ type starting struct {
 	c      *v1.Container
 	action lifecycle.Action
 	id     string
-	ref    string                           // of its image
-	images map[string]*runtimeapi.ImageSpec // of its image volumes, by the volume's name
+	ref    string // of its image
 	config *runtimeapi.ContainerConfig
 	at     lifecycle.Start
 }
@@ -39,16 +38,12 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	if a.Backoff != nil {
 		p.tell(func(o *lifecycle.Observed) { o.Backoffs = with(o.Backoffs, spec.Name, *a.Backoff) })
 	}
-	var ok bool
-	if !s.imageVolumes(ctx, patience) {
-		return false
-	}
-	if s.ref, ok = s.image(ctx, patience, spec); !ok {
+	if !s.allImages(ctx, patience) {
 		return false
 	}
 	for {
 		step := lifecycle.NextStep(spec, s.at)
-		s.say(step)
+		s.say(step.Events)
 		switch step.Verb {
 		case lifecycle.StartDone:
 			s.succeeded(ctx)
@@ -113,7 +108,7 @@ func (s *starting) succeeded(ctx context.Context) {
 		s.log().Error(err, "Reading the status of a container that was started", "container", s.c.Name)
 	}
 	s.tell(func(o *lifecycle.Observed) {
-		o.Failures, o.Pulls = without(o.Failures, s.c.Name), without(o.Pulls, s.c.Image)
+		o.Failures = without(o.Failures, s.c.Name)
 		o.Started = s.fullID()
 	})
 	s.prune(ctx)
@@ -144,11 +139,6 @@ func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pu
 			}
 		}
 		s.prune(ctx)
-	}
-	if step.PullFailed {
-		pull := lifecycle.ImagePull{Reason: step.Reason, Message: step.Message}
-		pull.Backoff = s.seen.Pulls[pulled].Backoff.Next(pulled, f.At, f.At)
-		s.tell(func(o *lifecycle.Observed) { o.Pulls = with(o.Pulls, pulled, pull) })
 	}
 	s.tell(func(o *lifecycle.Observed) { o.Failures = with(o.Failures, s.c.Name, f) })
 }
