@@ -19,7 +19,7 @@ import (
 //
 // The commands of testdata/*.txt:
 //
-//	pod             a new pod, whose spec is the YAML below
+//	pod [static]    a new pod, whose spec is the YAML below
 //	spec            the pod's spec is replaced; its generation grows
 //	delete [grace=N]  the pod is deleted; gone: it leaves the API
 //	sandbox [ready=false] [ip=A]
@@ -72,6 +72,9 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "pod":
 		s.pod = &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "ns", UID: "u", Generation: 1}}
+		if slices.Contains(args, "static") {
+			s.pod.Annotations, s.pod.Generation = map[string]string{sourceAnnotation: "file"}, 0
+		}
 		s.seen = Observed{HostIPs: []string{"192.0.2.1"}}
 		fallthrough
 	case "spec":
@@ -96,6 +99,9 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		at := metav1.NewTime(s.now)
 		s.pod.DeletionTimestamp, s.pod.DeletionGracePeriodSeconds = &at, &grace
 		s.pod.Generation++
+		if static(s.pod) { // its manifest is gone, of which the API knows nothing
+			s.pod.DeletionGracePeriodSeconds, s.pod.Generation = nil, 0
+		}
 	case "gone":
 		s.seen.Gone = true
 	case "admit":
