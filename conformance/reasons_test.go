@@ -99,6 +99,9 @@ var besides = map[string]step{
 // harmful are the examples that other pods would suffer from; each is shown by TestReasonsOfANode.
 var harmful = []string{"TaintToleration.yaml", "NetworkPluginNotReady.yaml", "DockerDaemonNotReady.yaml"}
 
+// ofStatic are the examples that are not applied but lie in a folder of the node; TestStaticPods shows them.
+var ofStatic = []string{"FailedValidation.yaml"}
+
 // TestReasons shows every example on podling, side by side, each in a namespace of
 // its own, until all the words are seen that it is said to show.
 func TestReasons(t *testing.T) {
@@ -112,7 +115,7 @@ func TestReasons(t *testing.T) {
 	}
 	on := stage{client: clientFor(t, runner.Kubeconfig), node: runner.Node}
 	examples := byExample()
-	for _, file := range harmful {
+	for _, file := range slices.Concat(harmful, ofStatic) {
 		delete(examples, file)
 	}
 	results := make(map[string]error, len(examples))

@@ -51,7 +51,7 @@ var nodeEvents = []Reason{
 		Next:    "The other manifests are run. One that was good before keeps its pod for 20 s. It is read again as soon as it changes.",
 		Fix:     []string{"kubectl describe node NODE; upstream's kubelet says most of this in its log alone", "podling kubectl apply --dry-run=server -f FILE says what is wrong, except with references"},
 		Source:  []string{eventNames, "pkg/kubelet/config/common.go", "pkg/kubelet/config/config.go"},
-		Example: Example{"", "needs a bad manifest in the folder that podling up --pod-manifest-path names"},
+		Example: Example{"FailedValidation.yaml", "takes a variable from a Secret; it has to be put into the folder that podling up --pod-manifest-path names"},
 	},
 	{
 		Name: "NetworkNotReady", Kind: Event, Where: inEvent,
