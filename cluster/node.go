@@ -44,6 +44,8 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, di
 	config := kubelet.Config{
 		NodeName:    name,
 		NodeIP:      ip,
+		MaxPods:     o.MaxPods,
+		Eviction:    o.Eviction,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
 		Client:      identity.Config,

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/podling/podling/kubelet/eviction"
 )
 
 // The runtimes that a node's containers can run in.
@@ -48,6 +50,10 @@ type Options struct {
 	Listen string
 	// Ephemeral keeps everything in a temporary folder, and leaves nothing behind.
 	Ephemeral bool
+	// MaxPods is how many pods the node takes at once. Default: 110.
+	MaxPods int
+	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
+	Eviction eviction.Config
 	// Verbosity is what upstream calls -v.
 	Verbosity int
 }
@@ -72,6 +78,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
+	o.addNodeFlags(fs)
 	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
 }
 
@@ -83,7 +90,7 @@ func (o *Options) complete() error {
 	if o.Nodes == 0 {
 		o.Nodes = 1
 	}
-	if err := errors.Join(o.checkRuntime(), o.checkAddresses()); err != nil {
+	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode()); err != nil {
 		return err
 	}
 	for _, image := range o.Images {

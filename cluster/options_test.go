@@ -30,6 +30,10 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		{"--runtime none --listen 6443", "is not ADDR:PORT"},
 		{"--runtime none --ephemeral --data-dir /x", "does not go with --data-dir"},
 		{"--runtime none --node-name My_Node", "cannot name a node"},
+		{"--runtime none --max-pods -1", "--max-pods -1"},
+		{"--runtime none --eviction-max-pod-grace-period -1", "--eviction-max-pod-grace-period -1"},
+		{"--runtime none --eviction-pressure-transition-period -1s", "--eviction-pressure-transition-period -1s"},
+		{"--runtime none --eviction-soft memory.available<1Gi", "--eviction-soft memory.available<1Gi: grace period must be specified for the soft eviction threshold memory.available: say --eviction-soft-grace-period"},
 	} {
 		t.Run(test.flags, func(t *testing.T) {
 			_, err := Up(t.Context(), parse(t, test.flags), nil)
@@ -40,6 +44,42 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 				t.Errorf("more than one line: %q", err)
 			}
 		})
+	}
+}
+
+// TestEvictionFlags is about what each flag says of itself, and what it sets.
+func TestEvictionFlags(t *testing.T) {
+	for _, test := range []struct{ flag, want string }{
+		{"--eviction-hard=memory.available", `invalid argument "memory.available" for "--eviction-hard" flag: "memory.available" is not SIGNAL<VALUE`},
+		{"--eviction-hard=memory.free<1Gi", `for "--eviction-hard" flag: unsupported eviction signal memory.free`},
+		{"--eviction-hard=memory.available<much", `"much" is neither a quantity, like 100Mi, nor a percentage`},
+		{"--eviction-hard=nodefs.available<110%", "between 0% and 100%"},
+		{"--eviction-soft=nodefs.available<-1", "must be positive"},
+		{"--eviction-soft-grace-period=nodefs.available=soon", `invalid duration "soon"`},
+		{"--eviction-soft-grace-period=nodefs.available=-1s", "must not be negative"},
+		{"--eviction-minimum-reclaim=nodefs.available=-1Gi", "must not be negative"},
+		{"--eviction-max-pod-grace-period=long", "--eviction-max-pod-grace-period"},
+	} {
+		var o Options
+		set := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		o.AddFlags(set)
+		if err := set.Parse([]string{test.flag}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want …%s…", test.flag, err, test.want)
+		}
+	}
+	e := parse(t, "--eviction-hard=memory.available<1Gi,pid.available<5% --eviction-hard=nodefs.available<2Gi "+
+		"--eviction-soft=memory.available<2Gi --eviction-soft-grace-period=memory.available=1m30s --eviction-minimum-reclaim=nodefs.available=1Gi").Eviction
+	if got := said(e.Hard, "<"); got != "memory.available<1Gi,nodefs.available<2Gi,pid.available<5%" {
+		t.Errorf("hard: %s", got)
+	}
+	if e.Soft["memory.available"] != "2Gi" || e.SoftGrace["memory.available"] != "1m30s" || e.MinimumReclaim["nodefs.available"] != "1Gi" {
+		t.Errorf("soft: %+v", e)
+	}
+	if e := parse(t, "--eviction-hard=").Eviction; e.Hard == nil || len(e.Hard) != 0 {
+		t.Errorf("none at all: %v", e.Hard)
+	}
+	if e := parse(t, "").Eviction; e.Hard != nil {
+		t.Errorf("nothing said: %v, want upstream's", e.Hard)
 	}
 }
 

@@ -37,14 +37,11 @@ var notYet = []struct {
 }{
 	{"no component of v1.36 writes it", reason.Phase, []string{"Unknown"}},
 	{"no component of v1.36 writes it", reason.Pod, []string{"NodeLost"}},
-	{"the node does not evict or preempt, nor mind the machine's shutdown", reason.Pod, []string{"Preempting", "Terminated", "NodeShutdown"}},
-	{"the node does not evict or preempt", reason.Condition, []string{"TerminationByKubelet"}},
-	{"the node does not evict or preempt", reason.Event, []string{"ExceededGracePeriod", "Preempting"}},
-	{"the machine would have to run short of it", reason.Node, []string{"KubeletHasDiskPressure", "KubeletHasInsufficientMemory", "KubeletHasInsufficientPID"}},
+	{"the node does not preempt, nor mind the machine's shutdown", reason.Pod, []string{"Preempting", "Terminated", "NodeShutdown"}},
+	{"the node does not preempt", reason.Event, []string{"Preempting"}},
 	{"the node does not check this, or has nothing that would fail", reason.Pod, []string{
 		"AppArmor", "InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SMTAlignmentError",
 		"SupplementalGroupsPolicyNotSupported", "TopologyAffinityError", "UnexpectedAdmissionError", "VolumeAttachmentLimitExceeded"}},
-	{"the node would have to be filled with 110 pods", reason.Pod, []string{"OutOfpods"}},
 	{"the node does not resize running pods", reason.Condition, []string{"PodResizePending", "PodResizeInProgress", "Deferred", "Infeasible", "Error"}},
 	{"the node does not resize running pods", reason.Event, []string{"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError"}},
 	{"the runtime cannot be told to fail so", reason.Event, []string{"FailedKillPod"}},
@@ -102,6 +99,18 @@ var harmful = []string{"TaintToleration.yaml", "NetworkPluginNotReady.yaml", "Do
 // ofStatic are the examples that are not applied but lie in a folder of the node; TestStaticPods shows them.
 var ofStatic = []string{"FailedValidation.yaml"}
 
+// short are the examples of a node that has too little of something, or is told that it has, and how
+// such a node is started; each is shown by TestReasonsOfAShortNode.
+var short = []struct {
+	flags    string
+	examples []string
+}{
+	{"--eviction-hard=memory.available<1000Ti", []string{"KubeletHasInsufficientMemory.yaml", "TerminationByKubelet.yaml"}},
+	{"--eviction-hard=nodefs.available<1000Ti", []string{"KubeletHasDiskPressure.yaml"}},
+	{"--eviction-hard=pid.available<1G", []string{"KubeletHasInsufficientPID.yaml"}},
+	{"--max-pods=1", []string{"OutOfpods.yaml"}},
+}
+
 // TestReasons shows every example on podling, side by side, each in a namespace of
 // its own, until all the words are seen that it is said to show.
 func TestReasons(t *testing.T) {
@@ -117,6 +126,11 @@ func TestReasons(t *testing.T) {
 	examples := byExample()
 	for _, file := range slices.Concat(harmful, ofStatic) {
 		delete(examples, file)
+	}
+	for _, node := range short {
+		for _, file := range node.examples {
+			delete(examples, file)
+		}
 	}
 	results := make(map[string]error, len(examples))
 	var mu sync.Mutex

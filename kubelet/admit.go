@@ -15,6 +15,9 @@ import (
 // admit says why the node does not take the pod, nil if it does. Called with
 // d.mu held, so that no two pods are given the same room.
 func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
+	if no := d.pressed(pod); no != nil {
+		return no
+	}
 	node := d.object()
 	if node == nil {
 		return nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration

@@ -25,7 +25,9 @@ import (
 type desk struct {
 	shared *worker.Node
 	object func() *v1.Node // the node as the API has it
-	done   sync.WaitGroup
+	// pressed says why a node that is short of something does not take a pod.
+	pressed func(*v1.Pod) *lifecycle.Rejection
+	done    sync.WaitGroup
 
 	mu       sync.Mutex
 	ctx      context.Context // nil until there is work

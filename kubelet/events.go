@@ -47,11 +47,6 @@ func (r *recorder) lifecycle(pod *v1.Pod, e lifecycle.Event) {
 	r.Event(about, e.Type, e.Reason, e.Message)
 }
 
-// warn records a Warning about a pod, with annotations for programs.
-func (r *recorder) warn(pod *v1.Pod, annotations map[string]string, reason, message string) {
-	r.AnnotatedEventf(pointTo(pod, ""), annotations, v1.EventTypeWarning, reason, "%s", message)
-}
-
 // pointTo points at the pod, or at one of its containers.
 func pointTo(pod *v1.Pod, container string) *v1.ObjectReference {
 	ref := &v1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion}

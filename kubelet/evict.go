@@ -47,6 +47,15 @@ func (d *desk) evict(pod *v1.Pod, e lifecycle.Eviction) <-chan struct{} {
 	return w.Cleaned()
 }
 
+// warn records a Warning about a pod, or about the node if there is none.
+func (k *Kubelet) warn(pod *v1.Pod, annotations map[string]string, reason, message string) {
+	if pod == nil {
+		k.node.Event(v1.EventTypeWarning, reason, message)
+		return
+	}
+	k.recorder.AnnotatedEventf(pointTo(pod, ""), annotations, v1.EventTypeWarning, reason, "%s", message)
+}
+
 // killedInTime says so if it takes too long to kill a pod.
 func (d *desk) killedInTime(w *worker.Worker, pod *v1.Pod, e lifecycle.Eviction) {
 	grace := e.Grace

@@ -72,7 +72,13 @@ type Config struct {
 	Labels        map[string]string // extra node labels
 	ClusterDNS    []string
 	ClusterDomain string // "cluster.local" if empty
+
+	MaxPods  int             // at once; 110 if 0
+	Eviction eviction.Config // when the node is short of something, and evicts pods
 }
+
+// DefaultMaxPods is how many pods a node has at most if nobody says otherwise.
+const DefaultMaxPods = 110
 
 // Kubelet is one node.
 type Kubelet struct {
@@ -88,13 +94,13 @@ type Kubelet struct {
 	recorder *recorder
 }
 
-// maxPods is how many pods the node takes: upstream's default.
-const maxPods = 110
-
 // New prepares the node: its folders, its port, its clients. Nothing runs yet.
 func New(cfg Config) (*Kubelet, error) {
 	if cfg.ClusterDomain == "" {
 		cfg.ClusterDomain = "cluster.local"
+	}
+	if cfg.MaxPods == 0 {
+		cfg.MaxPods = DefaultMaxPods
 	}
 	for _, dir := range []string{cfg.RootDir, cfg.LogDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -126,7 +132,7 @@ func New(cfg Config) (*Kubelet, error) {
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}
-	if k.shared.Users, err = userns.New(cfg.RootDir, maxPods, k.shared.Handlers.UserNamespaces); err != nil {
+	if k.shared.Users, err = userns.New(cfg.RootDir, cfg.MaxPods, k.shared.Handlers.UserNamespaces); err != nil {
 		return nil, err
 	}
 	if k.shared.Cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
@@ -142,10 +148,15 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
 	}
-	k.evictor = eviction.New(eviction.Node{
+	k.evictor, err = eviction.New(cfg.Eviction, eviction.Node{
 		Machine: stats.NewMeter(cfg.Images, cfg.RootDir).Machine, Usage: k.places().Pods,
-		Pods: k.desk.active, Evict: k.desk.evict, Event: k.recorder.warn, Clock: clk,
+		Pods: k.desk.active, Evict: k.desk.evict, Reclaim: k.reclaim, Event: k.warn,
+		Short: func(of []v1.NodeConditionType) { k.node.Short(of) }, Clock: clk,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
+	}
+	k.desk.pressed = k.evictor.Admit
 	if cfg.PodManifestPath != "" {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
@@ -158,8 +169,8 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
-		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: maxPods,
-		State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
+		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
+		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
 }
@@ -198,6 +209,9 @@ func (k *Kubelet) Run(ctx context.Context) error {
 		if err := run(ctx); err != nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("%s: %w", name, err))
 		}
+	}
+	if err := k.evictor.Measure(ctx); err != nil { // the node's first status says whether it is short of something
+		return err
 	}
 	go must("the node's port", k.server.Serve)
 	go must("the node object", k.node.Run)

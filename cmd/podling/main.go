@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/podling/podling/cluster"
 )
 
 func main() {
@@ -56,8 +58,9 @@ func run(root *cobra.Command, args []string) int {
 		return 0
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", "; ") // errors.Join's lines
-	var usage usageError
-	if errors.As(err, &usage) || strings.HasPrefix(message, "unknown command ") {
+	_, usage := errors.AsType[usageError](err)
+	_, options := errors.AsType[cluster.UsageError](err)
+	if usage || options || strings.HasPrefix(message, "unknown command ") {
 		fmt.Fprintf(root.ErrOrStderr(), "podling: %s; see `%s --help`\n", message, cmd.CommandPath())
 		return 2
 	}

@@ -1,15 +1,62 @@
 package eviction
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 	resourcehelper "k8s.io/component-helpers/resource"
+	"k8s.io/klog/v2"
 	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+
+	"github.com/podling/podling/lifecycle"
 )
+
+// limitsPart bounds the time that goes into measuring what pods use to one part in so many, and
+// limitsLatest the wait that comes of it (upstream's monitoring period).
+const (
+	limitsPart   = 20
+	limitsLatest = 10 * time.Second
+)
+
+// enforceLimits evicts the pods that exceed their limits on local storage.
+func (m *Manager) enforceLimits(ctx context.Context, imagesApart bool) (evicted []types.UID) {
+	began := m.node.Clock.Now()
+	if began.Before(m.limitsDue) {
+		return nil
+	}
+	var pods []*v1.Pod
+	for _, pod := range m.node.Pods() {
+		if limited(pod) && !kubetypes.IsCriticalPod(pod) && m.leaving[pod.UID] == nil && !starting(pod, began) {
+			pods = append(pods, pod)
+		}
+	}
+	if len(pods) == 0 {
+		return nil
+	}
+	used, err := m.node.Usage(ctx, pods)
+	if err != nil {
+		klog.FromContext(ctx).V(1).Info("Some pods cannot be held to their limits on local storage now", "err", err)
+	}
+	for _, pod := range pods {
+		s, known := used[pod.UID]
+		if !known {
+			continue
+		}
+		if message := excess(pod, s, imagesApart); message != "" {
+			m.evict(pod, lifecycle.Eviction{Message: message}, nil, immediate)
+			evicted = append(evicted, pod.UID)
+		}
+	}
+	took := m.node.Clock.Since(began)
+	m.limitsDue = m.node.Clock.Now().Add(min(limitsPart*took, limitsLatest))
+	return evicted
+}
 
 // limited: the pod may use only so much of the node's disks.
 func limited(pod *v1.Pod) bool {

@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/distribution/reference"
 	internalapi "k8s.io/cri-api/pkg/apis"
@@ -25,11 +27,14 @@ type Images struct {
 	service internalapi.ImageManagerService
 	clock   clock.PassiveClock
 	slots   chan struct{}
+
+	mu   sync.Mutex
+	last map[string]time.Time // that a pod asked for an image, by its ID
 }
 
 // New gives the images that service holds.
 func New(service internalapi.ImageManagerService, clock clock.PassiveClock) *Images {
-	return &Images{service: service, clock: clock, slots: make(chan struct{}, parallel)}
+	return &Images{service: service, clock: clock, slots: make(chan struct{}, parallel), last: map[string]time.Time{}}
 }
 
 // Name completes an image's name: a name without tag and digest means :latest.
@@ -50,6 +55,9 @@ func (i *Images) Find(ctx context.Context, name string) (string, error) {
 	r, err := i.service.ImageStatus(ctx, &runtimeapi.ImageSpec{Image: name}, false)
 	if err != nil {
 		return "", err
+	}
+	if id := r.GetImage().GetId(); id != "" {
+		i.asked(id)
 	}
 	return r.GetImage().GetId(), nil
 }
@@ -99,6 +107,7 @@ func (i *Images) Pull(ctx context.Context, name string, auths []*runtimeapi.Auth
 		if r, err := i.service.ImageStatus(ctx, &runtimeapi.ImageSpec{Image: p.ID}, false); err == nil && r.GetImage() != nil {
 			p.Size, p.ID = r.Image.GetSize(), r.Image.GetId()
 		}
+		i.asked(p.ID)
 	}
 	return p
 }

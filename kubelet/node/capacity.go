@@ -22,18 +22,18 @@ func (m machine) capacity(maxPods int) v1.ResourceList {
 	return list
 }
 
-// allocatable is what pods can have of it: what must stay free before pods are evicted is not theirs,
-// nor is memory set aside for huge pages theirs as ordinary memory (upstream's nodestatus.MachineInfo
+// allocatable is what pods can have of it: what is reserved (it must stay free, or pods are evicted) is
+// not theirs, nor is memory set aside for huge pages theirs as ordinary memory (upstream's nodestatus.MachineInfo
 // and GetNodeAllocatableReservation).
-func (m machine) allocatable(maxPods int) v1.ResourceList {
+func (m machine) allocatable(maxPods int, reserved v1.ResourceList) v1.ResourceList {
 	list := m.capacity(maxPods)
-	memory := m.memory - leastMemory
+	memory := m.memory - reserved.Memory().Value()
 	for _, bytes := range m.hugePages {
 		memory -= bytes
 	}
 	list[v1.ResourceMemory] = *resource.NewQuantity(max(memory, 0), resource.BinarySI)
-	storage := m.storage - int64(float64(m.storage)*leastNodeStorage)
-	list[v1.ResourceEphemeralStorage] = *resource.NewQuantity(storage, resource.DecimalSI)
+	storage := m.storage - reserved.StorageEphemeral().Value()
+	list[v1.ResourceEphemeralStorage] = *resource.NewQuantity(max(storage, 0), resource.DecimalSI)
 	return list
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -37,16 +38,9 @@ var (
 // is the last of its own, as clients of old expect.
 func conditions(old []v1.NodeCondition, s seen, now time.Time) []v1.NodeCondition {
 	list := append([]v1.NodeCondition(nil), old...)
-	for _, c := range []struct {
-		kind v1.NodeConditionType
-		yes  bool
-	}{
-		{v1.NodeMemoryPressure, s.pressure.memory},
-		{v1.NodeDiskPressure, s.pressure.disk},
-		{v1.NodePIDPressure, false}, // there is no threshold (see leastMemory)
-	} {
-		status := conditionStatus(c.yes)
-		list = set(list, c.kind, status, pressureSayings[c.kind][status], now)
+	for _, kind := range []v1.NodeConditionType{v1.NodeMemoryPressure, v1.NodeDiskPressure, v1.NodePIDPressure} {
+		status := conditionStatus(slices.Contains(s.short, kind))
+		list = set(list, kind, status, pressureSayings[kind][status], now)
 	}
 	message := s.runtime.state.message()
 	said := readySaying

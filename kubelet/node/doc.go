@@ -6,7 +6,8 @@
 // (k8s.io/kubernetes/pkg/kubelet/nodestatus).
 //
 //	watchRuntime (each second, and when told) ─┐
-//	refresh (images, pressure; each 10 s) ─────┼─> report: patch the status if it differs
+//	refresh (images; each 10 s) ───────────────┤
+//	Short (what eviction found) ───────────────┼─> report: patch the status if it differs
 //	the Node as others changed it (watch) ─────┘
 //
 // The first write carries everything, the conditions too, so that a node is Ready from the moment it

@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// refreshEvery is how often images and pressure are looked at (upstream's
-	// nodeStatusUpdateFrequency).
+	// refreshEvery is how often images are looked at (upstream's nodeStatusUpdateFrequency).
 	refreshEvery = 10 * time.Second
 	// maxImages and maxNames bound the report (upstream's nodeStatusMaxImages and
 	// MaxNamesPerImageInNodeStatus).
@@ -21,8 +20,8 @@ const (
 	maxNames  = 5
 )
 
-// watchMachine refreshes until ctx ends.
-func (n *Node) watchMachine(ctx context.Context) {
+// watchImages refreshes until ctx ends.
+func (n *Node) watchImages(ctx context.Context) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
@@ -35,27 +34,16 @@ func (n *Node) watchMachine(ctx context.Context) {
 	}
 }
 
-// refresh looks at the images and at what is free. What cannot be seen stays as it was.
+// refresh looks at the images. What cannot be seen stays as it was.
 func (n *Node) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	logger := klog.FromContext(ctx)
-	images, errImages := n.cfg.Images.ListImages(ctx, nil)
-	if errImages != nil {
-		logger.V(2).Info("Images cannot be listed", "err", errImages)
+	images, err := n.cfg.Images.ListImages(ctx, nil)
+	if err != nil {
+		klog.FromContext(ctx).V(2).Info("Images cannot be listed", "err", err)
+		return
 	}
-	free, errFree := n.measure(ctx)
-	if errFree != nil {
-		logger.Error(errFree, "What is free on the machine cannot be measured")
-	}
-	n.observe(func(s *seen) {
-		if errImages == nil {
-			s.images = imageList(images)
-		}
-		if errFree == nil {
-			s.pressure = n.pressure.note(free.pressures(), time.Now())
-		}
-	})
+	n.observe(func(s *seen) { s.images = imageList(images) })
 }
 
 // imageList are the largest images with some of their names.

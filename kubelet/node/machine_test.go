@@ -79,6 +79,7 @@ func TestInspectRefuses(t *testing.T) {
 
 func TestAllocatable(t *testing.T) {
 	m := machine{cpus: 2, memory: 4 << 30, storage: 1000, hugePages: map[int64]int64{2 << 20: 32 << 20}}
+	reserved := v1.ResourceList{v1.ResourceMemory: resource.MustParse("100Mi"), v1.ResourceEphemeralStorage: resource.MustParse("100")}
 	for name, want := range map[v1.ResourceName][2]string{
 		"cpu":               {"2", "2"},
 		"memory":            {"4Gi", "3964Mi"}, // 100Mi to stay free, 32Mi of huge pages
@@ -86,12 +87,12 @@ func TestAllocatable(t *testing.T) {
 		"pods":              {"110", "110"},
 		"hugepages-2Mi":     {"32Mi", "32Mi"},
 	} {
-		capacity, allocatable := m.capacity(110)[name], m.allocatable(110)[name]
+		capacity, allocatable := m.capacity(110)[name], m.allocatable(110, reserved)[name]
 		if capacity.Cmp(resource.MustParse(want[0])) != 0 || allocatable.Cmp(resource.MustParse(want[1])) != 0 {
 			t.Errorf("%s: %s, of it %s, want %v", name, capacity.String(), allocatable.String(), want)
 		}
 	}
-	if memory := (machine{memory: 1 << 20}).allocatable(1)[v1.ResourceMemory]; !memory.IsZero() {
+	if memory := (machine{memory: 1 << 20}).allocatable(1, reserved)[v1.ResourceMemory]; !memory.IsZero() {
 		t.Errorf("a machine with less memory than must stay free allows %s", memory.String())
 	}
 }

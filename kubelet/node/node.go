@@ -31,6 +31,8 @@ type Config struct {
 	// Version is what the node says it is (kubeletVersion).
 	Version string
 	MaxPods int
+	// Reserved, if set, is how much of the machine's capacity pods cannot have.
+	Reserved func(capacity v1.ResourceList) v1.ResourceList
 	// State, if set, is called with what the first look at the runtime showed, and whenever that
 	// changes, before the change is reported.
 	State    func(State)
@@ -44,12 +46,11 @@ type State struct {
 
 // Node is this node's object.
 type Node struct {
-	cfg      Config
-	ref      *v1.ObjectReference
-	machine  machine
-	pressure pressure
-	failed   chan struct{} // somebody's call to the runtime failed
-	wake     chan struct{} // there may be something to report
+	cfg     Config
+	ref     *v1.ObjectReference
+	machine machine
+	failed  chan struct{} // somebody's call to the runtime failed
+	wake    chan struct{} // there may be something to report
 
 	registered chan struct{} // closed once the API server has the node
 
@@ -64,9 +65,9 @@ type Node struct {
 
 // seen is what the node reports and what changes while it runs.
 type seen struct {
-	runtime  runtimeView
-	images   []v1.ContainerImage
-	pressure pressures
+	runtime runtimeView
+	images  []v1.ContainerImage
+	short   []v1.NodeConditionType // the pressures there are
 }
 
 // New makes a node that is not registered yet.
@@ -95,7 +96,7 @@ func (n *Node) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { n.watchRuntime(ctx) })
-	parts.Go(func() { n.watchMachine(ctx) })
+	parts.Go(func() { n.watchImages(ctx) })
 	if n.register(ctx) {
 		close(n.registered)
 		parts.Go(func() { n.watchObject(ctx) })
@@ -118,6 +119,10 @@ func (n *Node) Registered(ctx context.Context) bool {
 		return false
 	}
 }
+
+// Short says what the node is short of: some of MemoryPressure, DiskPressure and PIDPressure. It is
+// reported at once.
+func (n *Node) Short(of []v1.NodeConditionType) { n.observe(func(s *seen) { s.short = of }) }
 
 // Object is the Node as the API server has it, or nil if the node is not registered yet. It must not
 // be changed.

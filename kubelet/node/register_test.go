@@ -11,6 +11,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -23,6 +24,9 @@ func TestRegister(t *testing.T) {
 	images := []*runtimeapi.Image{{Id: "1", Size: 10, RepoTags: []string{"small"}}, {Id: "2", Size: 20, RepoTags: []string{"large"}, RepoDigests: []string{"large@sha256:2"}}}
 	r := run(t, "register", &fakeRuntime{images: images}, func(c *node.Config) {
 		c.Labels = map[string]string{"podling.dev/test": "yes"}
+		c.Reserved = func(v1.ResourceList) v1.ResourceList {
+			return v1.ResourceList{v1.ResourceEphemeralStorage: *resource.NewQuantity(1000, resource.BinarySI)}
+		}
 		c.IPs = append(c.IPs, net.ParseIP("::1"))
 	})
 	got := r.until("there", func(*v1.Node) bool { return true })
@@ -85,7 +89,7 @@ func TestRegister(t *testing.T) {
 		t.Errorf("node info: %+v", info)
 	}
 	capacity, allocatable := got.Status.Capacity, got.Status.Allocatable
-	if capacity.Pods().Value() != 110 || capacity.Cpu().Value() < 1 || capacity.StorageEphemeral().Value() <= allocatable.StorageEphemeral().Value() {
+	if capacity.Pods().Value() != 110 || capacity.Cpu().Value() < 1 || capacity.StorageEphemeral().Value() != allocatable.StorageEphemeral().Value()+1000 {
 		t.Errorf("capacity: %v, allocatable: %v", capacity, allocatable)
 	}
 	for _, event := range []string{"Normal Starting Starting kubelet.", "NodeHasSufficientMemory", "Normal NodeReady Node register status is now: NodeReady"} {

@@ -16,54 +16,6 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-func TestPressures(t *testing.T) {
-	enough := freedom{memory: 1 << 30, nodes: storage{0.5, 0.5}, images: storage{0.5, 0.5}}
-	for _, test := range []struct {
-		name   string
-		change func(*freedom)
-		want   pressures
-	}{
-		{"enough", func(*freedom) {}, pressures{}},
-		{"memory at the edge", func(f *freedom) { f.memory = 100 << 20 }, pressures{}},
-		{"memory", func(f *freedom) { f.memory = 100<<20 - 1 }, pressures{memory: true}},
-		{"storage of pods", func(f *freedom) { f.nodes.bytes = 0.099 }, pressures{disk: true}},
-		{"inodes of pods", func(f *freedom) { f.nodes.inodes = 0.049 }, pressures{disk: true}},
-		{"storage of images", func(f *freedom) { f.images.bytes = 0.149 }, pressures{disk: true}},
-		{"inodes of images", func(f *freedom) { f.images.inodes = 0.049 }, pressures{disk: true}},
-	} {
-		f := enough
-		test.change(&f)
-		if got := f.pressures(); got != test.want {
-			t.Errorf("%s: %+v", test.name, got)
-		}
-	}
-	if part(1, 4) != 0.25 || part(0, 0) != 1 {
-		t.Errorf("part: %v, %v", part(1, 4), part(0, 0))
-	}
-}
-
-func TestPressureLasts(t *testing.T) {
-	var p pressure
-	now := time.Now()
-	for _, step := range []struct {
-		after time.Duration
-		seen  pressures
-		want  pressures
-	}{
-		{0, pressures{}, pressures{}},
-		{time.Minute, pressures{memory: true}, pressures{memory: true}},
-		{5 * time.Minute, pressures{disk: true}, pressures{memory: true, disk: true}},
-		{6 * time.Minute, pressures{}, pressures{disk: true}},
-		{9 * time.Minute, pressures{disk: true}, pressures{disk: true}},
-		{13 * time.Minute, pressures{}, pressures{disk: true}},
-		{14 * time.Minute, pressures{}, pressures{}},
-	} {
-		if got := p.note(step.seen, now.Add(step.after)); got != step.want {
-			t.Errorf("after %v: %+v, want %+v", step.after, got, step.want)
-		}
-	}
-}
-
 func TestConditions(t *testing.T) {
 	began := time.Now().Truncate(time.Second)
 	fresh := conditions(nil, seen{}, began)
@@ -80,7 +32,7 @@ func TestConditions(t *testing.T) {
 	if differs(&v1.NodeStatus{Conditions: fresh}, &v1.NodeStatus{Conditions: still}) {
 		t.Error("to be older is to be different")
 	}
-	bad := conditions(fresh, seen{pressure: pressures{memory: true, disk: true}, runtime: runtimeView{state: State{RuntimeError: "it burns"}}}, later)
+	bad := conditions(fresh, seen{short: []v1.NodeConditionType{v1.NodeDiskPressure, v1.NodeMemoryPressure}, runtime: runtimeView{state: State{RuntimeError: "it burns"}}}, later)
 	if got := transitions(&v1.NodeStatus{Conditions: fresh}, &v1.NodeStatus{Conditions: bad}); !slices.Equal(got, []string{
 		"NodeHasInsufficientMemory", "NodeHasDiskPressure", "NodeNotReady",
 	}) {

@@ -46,8 +46,13 @@ func (n *Node) describe(node *v1.Node, now time.Time) {
 
 	status := &node.Status
 	status.Addresses = addresses(n.cfg.IPs, n.cfg.Name)
-	status.Capacity = merge(status.Capacity, n.machine.capacity(n.cfg.MaxPods))
-	status.Allocatable = merge(status.Allocatable, n.machine.allocatable(n.cfg.MaxPods))
+	capacity := n.machine.capacity(n.cfg.MaxPods)
+	var reserved v1.ResourceList
+	if n.cfg.Reserved != nil {
+		reserved = n.cfg.Reserved(capacity)
+	}
+	status.Capacity = merge(status.Capacity, capacity)
+	status.Allocatable = merge(status.Allocatable, n.machine.allocatable(n.cfg.MaxPods, reserved))
 	status.NodeInfo = n.machine.info(n.cfg.Version, s.runtime.name)
 	status.DaemonEndpoints.KubeletEndpoint.Port = n.cfg.Port()
 	status.Images = s.images

@@ -48,7 +48,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"kubectl get pods -A --field-selector spec.nodeName=NODE | wc -l", "raise maxPods of the kubelet, or add a node"},
 		Source:  []string{admissionRules},
-		Example: Example{"", "needs 110 pods on the node first"},
+		Example: Example{"OutOfpods.yaml", "needs a node that takes one pod, podling up --max-pods 1; " + boundByHand},
 	},
 	{
 		Name: "NodeAffinity", Kind: Pod, Where: inReason,

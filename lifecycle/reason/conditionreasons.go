@@ -174,7 +174,7 @@ var conditionReasons = []Reason{
 		Next:    "The pod is Failed; status.reason is Evicted, Terminated or Preempting. What made it makes another, elsewhere.",
 		Fix:     evictedFix,
 		Source:  []string{apiTypes, "pkg/kubelet/eviction/eviction_manager.go", "KEP-3329"},
-		Example: Example{"", "podling's node does not evict yet"},
+		Example: Example{"TerminationByKubelet.yaml", "needs a node that is short of memory: podling up --eviction-hard 'memory.available<1000Ti'"},
 	},
 	{
 		Name: "Deferred", Kind: Condition, Where: inReasonOf(v1.PodResizePending),

@@ -111,7 +111,7 @@ var nodeEvents = []Reason{
 		Next:    "The pod goes on being ended.",
 		Fix:     []string{"journalctl -u containerd on the node"},
 		Source:  []string{eventNames},
-		Example: Example{"", "podling's node does not evict yet"},
+		Example: Example{"ExceededGracePeriod.yaml", "on podling its annotation makes the runtime slow; its emptyDir grows beyond its limit"},
 	},
 	{
 		Name: "FailedSync", Kind: Event, Where: inEvent,

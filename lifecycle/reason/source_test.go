@@ -65,6 +65,11 @@ func sayings(path string, into map[string]string) error {
 		return err
 	}
 	note := func(e ast.Expr) {
+		if api, ok := e.(*ast.SelectorExpr); ok { // v1.PodReasonTerminationByKubelet
+			if name, found := strings.CutPrefix(api.Sel.Name, "PodReason"); found {
+				into[name] = files.Position(e.Pos()).String()
+			}
+		}
 		lit, ok := e.(*ast.BasicLit)
 		if !ok || lit.Kind != token.STRING {
 			return
@@ -86,7 +91,8 @@ func sayings(path string, into map[string]string) error {
 				note(n.Value)
 			}
 		case *ast.CompositeLit:
-			if id, ok := n.Type.(*ast.Ident); ok && (id.Name == "Rejection" || id.Name == "saying") && len(n.Elts) > 0 {
+			id, ok := n.Type.(*ast.Ident)
+			if (n.Type == nil || ok && (id.Name == "Rejection" || id.Name == "saying")) && len(n.Elts) > 0 {
 				note(n.Elts[0])
 			}
 		case *ast.CallExpr:

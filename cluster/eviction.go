@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/podling/podling/kubelet"
+	"github.com/podling/podling/kubelet/eviction"
+)
+
+// addNodeFlags makes flags of how many pods the node takes and when it evicts them. Names and syntax
+// are those of upstream's kubelet.
+func (o *Options) addNodeFlags(fs *pflag.FlagSet) {
+	if o.MaxPods == 0 {
+		o.MaxPods = kubelet.DefaultMaxPods
+	}
+	if o.Eviction.Transition == 0 {
+		o.Eviction.Transition = eviction.DefaultTransition
+	}
+	fs.IntVar(&o.MaxPods, "max-pods", o.MaxPods, "how many pods the node takes at once")
+	e := &o.Eviction
+	fs.Var(newSignals("<", &e.Hard, func(m map[string]string) eviction.Config { return eviction.Config{Hard: m} }),
+		"eviction-hard", "evict pods at once when less is free, like memory.available<1Gi,nodefs.available<10%; \"\" for never (default: "+said(eviction.DefaultHard, "<")+")")
+	fs.Var(newSignals("<", &e.Soft, func(m map[string]string) eviction.Config {
+		grace := map[string]string{}
+		for signal := range m {
+			grace[signal] = "0s"
+		}
+		return eviction.Config{Soft: m, SoftGrace: grace}
+	}), "eviction-soft", "evict pods when less is free for as long as --eviction-soft-grace-period says, like memory.available<1.5Gi")
+	fs.Var(newSignals("=", &e.SoftGrace, func(m map[string]string) eviction.Config { return eviction.Config{SoftGrace: m} }),
+		"eviction-soft-grace-period", "how long each --eviction-soft must hold, like memory.available=1m30s")
+	fs.Var(newSignals("=", &e.MinimumReclaim, func(m map[string]string) eviction.Config { return eviction.Config{MinimumReclaim: m} }),
+		"eviction-minimum-reclaim", "how much more than the threshold is made free, like imagefs.available=2Gi")
+	fs.DurationVar(&e.Transition, "eviction-pressure-transition-period", e.Transition, "how long the node says that it is short of something after it was seen last")
+	fs.Int64Var(&e.MaxPodGrace, "eviction-max-pod-grace-period", e.MaxPodGrace, "the most seconds that a pod has to end when it is evicted for --eviction-soft")
+}
+
+// checkNode refuses a node that makes no sense as a whole; each flag's own value was checked when it
+// was set.
+func (o *Options) checkNode() error {
+	switch {
+	case o.MaxPods < 0:
+		return UsageError{fmt.Errorf("--max-pods %d: there cannot be fewer pods than none", o.MaxPods)}
+	case o.Eviction.Transition < 0:
+		return UsageError{fmt.Errorf("--eviction-pressure-transition-period %v: a time to wait is not negative", o.Eviction.Transition)}
+	case o.Eviction.MaxPodGrace < 0:
+		return UsageError{fmt.Errorf("--eviction-max-pod-grace-period %d: a grace period is not negative", o.Eviction.MaxPodGrace)}
+	}
+	if err := o.Eviction.Check(); err != nil {
+		return UsageError{fmt.Errorf("--eviction-soft %s: %w: say --eviction-soft-grace-period SIGNAL=1m30s", said(o.Eviction.Soft, "<"), err)}
+	}
+	return nil
+}
+
+// UsageError is options that contradict each other or make no sense.
+type UsageError struct{ error }
+
+// Unwrap is what is wrong.
+func (e UsageError) Unwrap() error { return e.error }
+
+// signals is a flag whose value is SIGNAL<VALUE,SIGNAL<VALUE… (or with another separator). Given more
+// than once, it adds up.
+type signals struct {
+	separator string
+	into      *map[string]string
+	alone     func(map[string]string) eviction.Config // a configuration of nothing but that
+}
+
+func newSignals(separator string, into *map[string]string, alone func(map[string]string) eviction.Config) *signals {
+	return &signals{separator, into, alone}
+}
+
+// Set is pflag.Value's.
+func (s *signals) Set(text string) error {
+	m := map[string]string{}
+	maps.Copy(m, *s.into)
+	for part := range strings.SplitSeq(text, ",") {
+		if part == "" {
+			continue
+		}
+		signal, value, ok := strings.Cut(part, s.separator)
+		if !ok {
+			return fmt.Errorf("%q is not SIGNAL%sVALUE", part, s.separator)
+		}
+		m[strings.TrimSpace(signal)] = strings.TrimSpace(value)
+	}
+	if err := s.alone(m).Check(); err != nil {
+		return err
+	}
+	*s.into = m
+	return nil
+}
+
+// String is pflag.Value's.
+func (s *signals) String() string {
+	if s.into == nil {
+		return ""
+	}
+	return said(*s.into, s.separator)
+}
+
+// Type is pflag.Value's.
+func (s *signals) Type() string { return "SIGNAL" + s.separator + "VALUE,..." }
+
+// said is a map as it is written on a command line.
+func said(m map[string]string, separator string) string {
+	var parts []string
+	for _, signal := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, signal+separator+m[signal])
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,43 @@
+package conformance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/podling/podling/conformance/images"
+	"github.com/podling/podling/conformance/launch"
+)
+
+// TestReasonsOfAShortNode shows what only a node shows that has too little of something. It is told
+// that it needs more than the machine has.
+func TestReasonsOfAShortNode(t *testing.T) {
+	binary, err := launch.Binary("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, closeRegistry, err := images.Serve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeRegistry()
+	words := byExample()
+	for _, node := range short {
+		t.Run(strings.TrimLeft(node.flags, "-"), func(t *testing.T) {
+			p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", registry.Mirror(), node.flags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := p.Stop(); err != nil {
+					t.Error(err)
+				}
+			}()
+			on := stage{client: clientFor(t, p.Kubeconfig), node: p.Node}
+			for _, file := range node.examples {
+				if err := on.show(t.Context(), file, words[file], nil); err != nil {
+					t.Errorf("%s: %v", file, err)
+				}
+			}
+		})
+	}
+}
