@@ -43,7 +43,7 @@ func podIPs(pod *v1.Pod, seen *Observed) []string {
 
 // together is how long after one of them the ends of processes are heard of that
 // ended together.
-const together = 200 * time.Millisecond
+const together = time.Second
 
 // settling is the time until which nothing is decided, zero if something is: the
 // pod's containers share a process namespace, and with its first process all of them

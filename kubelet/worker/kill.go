@@ -67,7 +67,7 @@ func (p *pass) stopPod(ctx, patience context.Context, a lifecycle.Action) bool {
 	}
 	for _, c := range p.seen.Containers {
 		if c.State == lifecycle.Running || c.State == lifecycle.Unknown {
-			if err := p.refresh(ctx, c.SandboxID, bare(c.ID)); err != nil && !notFound(err) {
+			if err := p.ended(ctx, c.SandboxID, bare(c.ID)); err != nil && !notFound(err) {
 				p.log().Error(err, "Reading how a container ended", "container", c.Name)
 				return false
 			}
@@ -91,7 +91,7 @@ func (p *pass) killOne(ctx, patience context.Context, a lifecycle.Action) bool {
 			continue
 		}
 		p.tell(func(o *lifecycle.Observed) { o.Stopped = with(o.Stopped, c.ID, true) })
-		return p.kill(ctx, patience, c, a.Grace, a.Message, nil) && p.refresh(ctx, c.SandboxID, bare(c.ID)) == nil
+		return p.kill(ctx, patience, c, a.Grace, a.Message, nil) && p.ended(ctx, c.SandboxID, bare(c.ID)) == nil
 	}
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -121,6 +122,22 @@ func (p *pass) refresh(ctx context.Context, sandboxID, id string) error {
 // pkg/kubelet/pod_workers.go).
 func FailedSync(err error) lifecycle.Event {
 	return lifecycle.Event{Type: v1.EventTypeWarning, Reason: "FailedSync", Message: "error determining status: " + err.Error()}
+}
+
+// ended reads how a container ended that was stopped. The runtime may know that it
+// is stopped a moment before it knows how it ended.
+func (p *pass) ended(ctx context.Context, sandboxID, id string) error {
+	const looks, between = 40, 50 * time.Millisecond
+	for range looks {
+		if err := p.refresh(ctx, sandboxID, id); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(p.seen.Containers, func(c lifecycle.Container) bool { return bare(c.ID) == id && c.State == lifecycle.Exited }) {
+			return nil
+		}
+		p.node.Clock.Sleep(between)
+	}
+	return nil // it is seen as it is; the next event or relist tells
 }
 
 // Fingerprint sums up what is known of the pod's sandboxes and containers, to be

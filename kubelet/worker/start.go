@@ -132,7 +132,11 @@ func (s *starting) failed(ctx, patience context.Context, step lifecycle.Step, pu
 		s.kill(ctx, patience, c, lifecycle.Grace(s.pod), "FailedPostStartHook", nil)
 	}
 	if s.id != "" {
-		if err := s.refresh(ctx, s.sandboxID(), s.id); err == nil {
+		read := s.refresh
+		if step.Kill {
+			read = s.ended
+		}
+		if err := read(ctx, s.sandboxID(), s.id); err == nil {
 			if i := slices.IndexFunc(s.seen.Containers, func(c lifecycle.Container) bool { return bare(c.ID) == s.id }); i >= 0 &&
 				s.seen.Containers[i].State == lifecycle.Exited {
 				f.Exited = s.seen.Containers[i].ID
