@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"context"
+	"hash/fnv"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -13,25 +14,47 @@ import (
 	"github.com/podling/podling/lifecycle"
 )
 
+// lanes is how many Events are written side by side. Those of one pod are written one
+// after the other, in one lane; a broadcaster writes no faster than the API answers.
+const lanes = 8
+
 // recorder writes the node's Events, under the name that upstream's kubelet
 // writes them: people and tools look for it.
 type recorder struct {
-	record.EventRecorder
-	broadcaster record.EventBroadcaster
-	client      kubernetes.Interface
+	record.EventRecorder // of the node itself
+	broadcasters         [lanes]record.EventBroadcaster
+	pods                 [lanes]record.EventRecorder
+	client               kubernetes.Interface
 }
 
 func newRecorder(client kubernetes.Interface, node string) *recorder {
-	b := record.NewBroadcaster()
-	return &recorder{broadcaster: b, client: client,
-		EventRecorder: b.NewRecorder(scheme.Scheme, v1.EventSource{Component: "kubelet", Host: node})}
+	r := &recorder{client: client}
+	for i := range r.pods {
+		r.broadcasters[i] = record.NewBroadcaster()
+		r.pods[i] = r.broadcasters[i].NewRecorder(scheme.Scheme, v1.EventSource{Component: "kubelet", Host: node})
+	}
+	r.EventRecorder = r.pods[0]
+	return r
 }
 
 func (r *recorder) start(ctx context.Context) {
-	r.broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: r.client.CoreV1().Events("")})
+	for _, b := range r.broadcasters {
+		b.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: r.client.CoreV1().Events("")})
+	}
 }
 
-func (r *recorder) stop() { r.broadcaster.Shutdown() }
+func (r *recorder) stop() {
+	for _, b := range r.broadcasters {
+		b.Shutdown()
+	}
+}
+
+// of is the lane of the pod's Events.
+func (r *recorder) of(pod *v1.Pod) record.EventRecorder {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(pod.UID)) // never fails
+	return r.pods[h.Sum32()%lanes]
+}
 
 // pod records an Event about a pod.
 func (r *recorder) pod(pod *v1.Pod, kind, reason, message string) {
@@ -44,7 +67,7 @@ func (r *recorder) lifecycle(pod *v1.Pod, e lifecycle.Event) {
 	if e.Container != "" || pod.Kind == "" {
 		about = pointTo(pod, e.Container)
 	}
-	r.Event(about, e.Type, e.Reason, e.Message)
+	r.of(pod).Event(about, e.Type, e.Reason, e.Message)
 }
 
 // pointTo points at the pod, or at one of its containers.

@@ -53,7 +53,7 @@ func (k *Kubelet) warn(pod *v1.Pod, annotations map[string]string, reason, messa
 		k.node.Event(v1.EventTypeWarning, reason, message)
 		return
 	}
-	k.recorder.AnnotatedEventf(pointTo(pod, ""), annotations, v1.EventTypeWarning, reason, "%s", message)
+	k.recorder.of(pod).AnnotatedEventf(pointTo(pod, ""), annotations, v1.EventTypeWarning, reason, "%s", message)
 }
 
 // killedInTime says so if it takes too long to kill a pod.
