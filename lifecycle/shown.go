@@ -43,8 +43,8 @@ func known(s *v1.PodStatus, c *Container) bool {
 	return false
 }
 
-// startedFirst is the status of a moment in which startup probes have succeeded: it
-// says so and nothing else. What follows, readiness above all, is in the next one
+// startedFirst is the status of a moment in which it turned out whether containers
+// have started: it says so and nothing else. What follows, readiness above all, is in the next one
 // (upstream: SetContainerStartup in pkg/kubelet/status/status_manager.go, which
 // comes before the sync that it causes).
 func startedFirst(old, s *v1.PodStatus, seen *Observed) (first v1.PodStatus, ok bool) {
@@ -60,13 +60,13 @@ func startedFirst(old, s *v1.PodStatus, seen *Observed) (first v1.PodStatus, ok 
 	return first, ok || some
 }
 
-// startedIn is old, with those containers marked as started that are so in now.
+// startedIn is old, with its running containers marked as now has them.
 func startedIn(old, now []v1.ContainerStatus) (list []v1.ContainerStatus, some bool) {
 	list = old
 	for i := range old {
 		was, is := &old[i], find(now, old[i].Name)
 		if is == nil || is.ContainerID != was.ContainerID || was.State.Running == nil || is.State.Running == nil ||
-			was.Started == nil || *was.Started || !*is.Started {
+			was.Started == nil || *was.Started == *is.Started {
 			continue
 		}
 		if !some {

@@ -20,6 +20,9 @@ const (
 // generateAPIPodStatus in pkg/kubelet/kubelet_pods.go, and the merge in
 // pkg/kubelet/status/status_manager.go).
 func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts) (s v1.PodStatus, over bool) {
+	if seen.Cleaned && settled(old) {
+		return *old, true // whatever is done to the pod from now on
+	}
 	now := second(metav1.NewTime(st.now))
 	s = *old                                   // what others own stays; everything below is replaced, never changed in place
 	if !terminal(old.Phase) || !seen.Cleaned { // what is done to a pod that is over, the node no longer observes
@@ -144,6 +147,12 @@ func settle(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 	if !terminal(s.Phase) && !static(pod) {
 		s.Phase, s.Reason, s.Message = v1.PodFailed, "", ""
 	}
+}
+
+// settled: the pod is over, and the status says of each of its containers how it ended.
+func settled(s *v1.PodStatus) bool {
+	running := func(c v1.ContainerStatus) bool { return c.State.Terminated == nil }
+	return terminal(s.Phase) && len(s.ContainerStatuses) > 0 && !slices.ContainsFunc(s.ContainerStatuses, running) && !slices.ContainsFunc(s.InitContainerStatuses, running)
 }
 
 // wasInitialized: the regular containers were due to run, and not only because

@@ -48,7 +48,13 @@ func (st *starts) leave(c *v1.Container, b Backoff) {
 // has been reported.
 func startable(pod *v1.Pod, seen *Observed, k kind, c *v1.Container, was *v1.ContainerStatus, s *v1.ContainerStatus, p *Plan, st *starts) {
 	newest := seen.newest(c.Name)
-	if seen.Cleaned || !shouldStart(pod, c, newest) {
+	if !shouldStart(pod, c, newest) {
+		return
+	}
+	if seen.Cleaned {
+		if was != nil && was.State.Waiting != nil && s.State.Terminated != nil {
+			wait(s, was.State.Waiting.Reason, was.State.Waiting.Message) // it was waiting to be started again when the pod's time was over
+		}
 		return
 	}
 	fail := seen.Failures[c.Name]
@@ -106,8 +112,12 @@ func failed(pod *v1.Pod, c *v1.Container, newest *Container, seen *Observed, fai
 		st.hold(p, c.Name, at, "start of container "+c.Name+" is tried again")
 		return
 	}
-	if newest != nil && newest.State == Exited {
-		restart(pod, c, newest, seen, s, p, st)
+	if newest == nil || newest.State != Exited {
+		return
+	}
+	restart(pod, c, newest, seen, s, p, st)
+	if fail.Exited == "" { // why it could not be made anew says more than that it has to wait
+		s.State = v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: fail.Reason, Message: fail.Message}}
 	}
 }
 
