@@ -124,7 +124,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.shared = &worker.Node{
 		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, Since: clk.Now(), RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
 		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
-		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder.pod),
+		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),

@@ -1,5 +1,5 @@
-// Package reference reads what a pod refers to: config maps, secrets and
-// tokens of its service account. It stands before the start of a pod's
+// Package reference reads what a pod refers to: config maps, secrets, tokens of
+// its service account, claims and the volumes that they are bound to. It stands before the start of a pod's
 // containers, when their volumes and environment are made, and asks as the node,
 // which may read the objects of its own pods only (KEP-279, the Node authorizer).
 package reference
@@ -84,9 +84,25 @@ func (r *Reader) Secret(ctx context.Context, namespace, name string) (*v1.Secret
 	return once(&r.kept.mu, r.kept.secrets, namespace+"/"+name, ask)
 }
 
+// Claim gives a persistent volume claim. Errors are the API server's.
+func (r *Reader) Claim(ctx context.Context, namespace, name string) (*v1.PersistentVolumeClaim, error) {
+	return settle(ctx, apierrors.IsForbidden, func() (*v1.PersistentVolumeClaim, error) {
+		return r.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, name, metav1.GetOptions{})
+	})
+}
+
+// Volume gives the persistent volume that one of the node's claims is bound to.
+// Errors are the API server's.
+func (r *Reader) Volume(ctx context.Context, name string) (*v1.PersistentVolume, error) {
+	return settle(ctx, apierrors.IsForbidden, func() (*v1.PersistentVolume, error) {
+		return r.client.CoreV1().PersistentVolumes().Get(ctx, name, metav1.GetOptions{})
+	})
+}
+
 // Token has a token made for a service account. Errors are the API server's.
 func (r *Reader) Token(ctx context.Context, namespace, serviceAccount string, want *authenticationv1.TokenRequest) (*authenticationv1.TokenRequest, error) {
-	return settle(ctx, apierrors.IsForbidden, func() (*authenticationv1.TokenRequest, error) {
+	unknown := func(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
+	return settle(ctx, unknown, func() (*authenticationv1.TokenRequest, error) {
 		return r.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, serviceAccount, want, metav1.CreateOptions{})
 	})
 }

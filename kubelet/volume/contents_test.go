@@ -31,14 +31,14 @@ func TestContents(t *testing.T) {
 				d.ScanArgs(t, "group", &group)
 				p.Spec.SecurityContext = &v1.PodSecurityContext{FSGroup: &group}
 			}
-			paths, err := n.Mount(t.Context(), p)
+			volumes, err := n.Mount(t.Context(), p)
 			var out []string
 			if err != nil {
 				out = append(out, "error: "+err.Error())
 			}
 			for _, v := range p.Spec.Volumes {
-				if path, ok := paths[v.Name]; ok {
-					out = append(out, "--- "+v.Name, tree(t, path))
+				if ready, ok := volumes[v.Name]; ok {
+					out = append(out, "--- "+v.Name, tree(t, ready.Path))
 				}
 			}
 			out = append(out, n.takeEvents()...)

@@ -38,7 +38,7 @@ func TestEmptyDirOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tree(t, again["v"]); got != "data 600 kept" {
+	if got := tree(t, again["v"].Path); got != "data 600 kept" {
 		t.Errorf("after a restart the volume holds %q", got)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// local are the plugins whose volumes the node itself keeps, in the pod's folder.
-var local = []string{
+// kept are the plugins whose volumes the node itself keeps, in the pod's folder.
+var kept = []string{
 	"kubernetes.io~empty-dir", "kubernetes.io~configmap", "kubernetes.io~secret",
 	"kubernetes.io~projected", "kubernetes.io~downward-api",
 }
@@ -23,7 +23,7 @@ func (m *Manager) Folders(uid types.UID) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, plugin := range local {
+	for _, plugin := range kept {
 		dir := filepath.Join(m.podDir(uid), "volumes", plugin)
 		entries, err := os.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

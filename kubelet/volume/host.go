@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
 	"k8s.io/kubernetes/pkg/volume"
 	"k8s.io/kubernetes/pkg/volume/configmap"
 	"k8s.io/kubernetes/pkg/volume/downwardapi"
@@ -20,17 +20,15 @@ import (
 	"k8s.io/kubernetes/pkg/volume/projected"
 	"k8s.io/kubernetes/pkg/volume/secret"
 	"k8s.io/kubernetes/pkg/volume/util/hostutil"
+	"k8s.io/kubernetes/pkg/volume/util/subpath"
 	"k8s.io/mount-utils"
 
 	"github.com/podling/podling/kubelet/reference"
 )
 
-// host is what upstream's plugins see of the node, for one round of setting
-// volumes up. The embedded interfaces are nil: they stand for what only plugins
-// ask that podling does not have (block devices, CSI, attaching).
+// host is what upstream's plugins see of the node (volume.VolumeHost and
+// volume.KubeletVolumeHost), for one round of setting volumes up.
 type host struct {
-	volume.VolumeHost
-	volume.KubeletVolumeHost
 	ctx    context.Context // the plugins' interfaces have none
 	m      *Manager
 	reader *reference.Reader
@@ -41,7 +39,13 @@ func changes(v *v1.Volume) bool {
 	return v.ConfigMap != nil || v.Secret != nil || v.Projected != nil || v.DownwardAPI != nil
 }
 
-// mounter gives what sets the volume up.
+// plain: the volume is made in the pod's own folder, or is a path of the host's.
+// All others need operations.
+func plain(v *v1.Volume) bool {
+	return changes(v) || v.EmptyDir != nil || v.HostPath != nil
+}
+
+// mounter gives what sets a plain volume up.
 func (h *host) mounter(pod *v1.Pod, v *v1.Volume) (volume.Mounter, error) {
 	var plugins []volume.VolumePlugin
 	switch {
@@ -57,10 +61,8 @@ func (h *host) mounter(pod *v1.Pod, v *v1.Volume) (volume.Mounter, error) {
 		plugins = projected.ProbeVolumePlugins()
 	case v.DownwardAPI != nil:
 		plugins = downwardapi.ProbeVolumePlugins()
-	case v.HostPath != nil:
-		plugins = hostpath.ProbeVolumePlugins(volume.VolumeConfig{})
 	default:
-		return nil, fmt.Errorf("podling does not have volumes of type %s yet", typeOf(v))
+		plugins = hostpath.ProbeVolumePlugins(volume.VolumeConfig{})
 	}
 	plugin := plugins[0]
 	if err := plugin.Init(h); err != nil {
@@ -69,25 +71,47 @@ func (h *host) mounter(pod *v1.Pod, v *v1.Volume) (volume.Mounter, error) {
 	return plugin.NewMounter(volume.NewSpecFromVolume(v), pod)
 }
 
-// typeOf is the volume's type by the name of its field in a manifest.
-func typeOf(v *v1.Volume) string {
-	var fields map[string]any
-	data, err := json.Marshal(v.VolumeSource)
-	if err == nil {
-		err = json.Unmarshal(data, &fields)
-	}
-	for name := range fields {
-		return name
-	}
-	return fmt.Sprintf("unknown (%v)", err)
-}
-
 func (h *host) GetPodVolumeDir(uid types.UID, plugin, name string) string {
 	return filepath.Join(h.m.podDir(uid), "volumes", plugin, name)
 }
 
 func (h *host) GetPodPluginDir(uid types.UID, plugin string) string {
 	return filepath.Join(h.m.podDir(uid), "plugins", plugin)
+}
+
+func (h *host) GetPodVolumeDeviceDir(uid types.UID, plugin string) string {
+	return filepath.Join(h.m.podDir(uid), "volumeDevices", plugin)
+}
+
+func (h *host) GetPodsDir() string { return filepath.Join(h.m.root, "pods") }
+
+func (h *host) GetPluginDir(plugin string) string {
+	return filepath.Join(h.m.root, "plugins", plugin)
+}
+
+func (h *host) GetVolumeDevicePluginDir(plugin string) string {
+	return filepath.Join(h.m.root, "plugins", plugin, "volumeDevices")
+}
+
+func (h *host) GetNodeName() types.NodeName            { return types.NodeName(h.m.nodeName) }
+func (h *host) GetEventRecorder() record.EventRecorder { return h.m.recorder }
+func (h *host) GetSubpather() subpath.Interface        { return subpath.New(h.m.mounts) }
+
+func (h *host) GetNodeLabels() (map[string]string, error) {
+	node, err := h.node()
+	if err != nil {
+		return nil, err
+	}
+	return node.Labels, nil
+}
+
+// node is the node as the API has it.
+func (h *host) node() (*v1.Node, error) {
+	node, err := h.m.client.CoreV1().Nodes().Get(h.ctx, h.m.nodeName, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("error retrieving node: %w", err)
+	}
+	return node, nil
 }
 
 func (h *host) GetKubeClient() kubernetes.Interface { return h.m.client }
@@ -126,12 +150,12 @@ func (h *host) GetServiceAccountTokenFunc() func(namespace, name string, tr *aut
 
 func (h *host) DeleteServiceAccountTokenFunc() func(types.UID) { return h.m.tokens.forget }
 
-func (h *host) GetTrustAnchorsByName(name string, _ bool) ([]byte, error) {
-	return nil, fmt.Errorf("podling does not have clusterTrustBundle sources yet (ClusterTrustBundle %q)", name)
+func (h *host) GetTrustAnchorsByName(name string, allowMissing bool) ([]byte, error) {
+	return h.m.trust.GetTrustAnchorsByName(name, allowMissing)
 }
 
-func (h *host) GetTrustAnchorsBySigner(signer string, _ *metav1.LabelSelector, _ bool) ([]byte, error) {
-	return nil, fmt.Errorf("podling does not have clusterTrustBundle sources yet (signer %q)", signer)
+func (h *host) GetTrustAnchorsBySigner(signer string, selector *metav1.LabelSelector, allowMissing bool) ([]byte, error) {
+	return h.m.trust.GetTrustAnchorsBySigner(signer, selector, allowMissing)
 }
 
 func (h *host) GetPodCertificateCredentialBundle(context.Context, string, string, string, string, int) ([]byte, []byte, error) {

@@ -171,26 +171,24 @@ func TestHostPath(t *testing.T) {
 	}
 }
 
-// What containers may write to is what upstream's plugins say.
+// Containers may write to what upstream's plugins let them.
 func TestReadOnly(t *testing.T) {
-	n := newNode(t)
+	n := newNode(t, &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "cm"}}, &v1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "s"}})
 	p := pod(t, `
 - {name: empty, emptyDir: {}}
 - {name: host, hostPath: {path: /tmp}}
-- {name: cm, configMap: {name: cm}}
-- {name: secret, secret: {secretName: s}}
-- {name: projected, projected: {sources: []}}
-- {name: downward, downwardAPI: {items: []}}
+- {name: cm, configMap: {name: cm, defaultMode: 420}}
+- {name: secret, secret: {secretName: s, defaultMode: 420}}
+- {name: projected, projected: {sources: [], defaultMode: 420}}
+- {name: downward, downwardAPI: {items: [], defaultMode: 420}}
 `)
-	h := &host{ctx: t.Context(), m: n.Manager, reader: n.reader}
-	for i := range p.Spec.Volumes {
-		v := &p.Spec.Volumes[i]
-		m, err := h.mounter(p, v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := ReadOnly(p, v.Name), m.GetAttributes().ReadOnly; got != want {
-			t.Errorf("volume %s read-only %v, upstream %v", v.Name, got, want)
+	volumes, err := n.Mount(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range volumes {
+		if want := name != "empty" && name != "host"; v.ReadOnly != want {
+			t.Errorf("volume %s read-only %v", name, v.ReadOnly)
 		}
 	}
 }

@@ -18,8 +18,11 @@ const refreshEvery = time.Minute
 const refreshPatience = 20 * time.Second
 
 // Run brings the contents of mounted volumes up to date, until ctx ends: config
-// maps and secrets that changed, tokens that grow old.
+// maps and secrets that changed, tokens that grow old. Until then CSI drivers can
+// register. It is to be called once.
 func (m *Manager) Run(ctx context.Context) {
+	defer close(m.ended)
+	go m.watchDrivers(ctx)
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {

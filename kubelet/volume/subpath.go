@@ -26,7 +26,7 @@ func CheckSubPath(subPath string) error {
 // lead astray any more. A folder that does not exist is made with the volume's
 // own mode. Errors say nothing about the host's files, since everybody who can
 // read the pod reads them (upstream: makeMounts in pkg/kubelet/kubelet_pods.go).
-func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, volumePath, subPath string) (string, error) {
+func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, from Mounted, subPath string) (string, error) {
 	name, err := volumeOf(pod, container, mountIndex)
 	if err != nil {
 		return "", err
@@ -36,21 +36,21 @@ func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, volumeP
 	}
 	host := hostutil.NewHostUtil()
 	paths := subpath.New(m.mounts)
-	path := filepath.Join(volumePath, subPath)
+	path := filepath.Join(from.Path, subPath)
 	if there, err := host.PathExists(path); err == nil && !there {
-		mode, err := host.GetMode(volumePath)
+		mode, err := host.GetMode(from.Path)
 		if err != nil {
 			return "", err
 		}
-		if err := paths.SafeMakeDir(subPath, volumePath, mode); err != nil {
+		if err := paths.SafeMakeDir(subPath, from.Path, mode); err != nil {
 			return "", fmt.Errorf("failed to create subPath directory for volumeMount %q of container %q", name, container)
 		}
 	}
 	bound, _, err := paths.PrepareSafeSubpath(subpath.Subpath{
 		VolumeMountIndex: mountIndex,
 		Path:             path,
-		VolumeName:       name,
-		VolumePath:       volumePath,
+		VolumeName:       from.Name,
+		VolumePath:       from.Path,
 		PodDir:           m.podDir(pod.UID),
 		ContainerName:    container,
 	})

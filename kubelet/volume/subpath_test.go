@@ -19,7 +19,7 @@ func TestSubPath(t *testing.T) {
 	paths := n.mount(p)
 
 	// A folder that is missing is made with the volume's mode.
-	bound, err := n.SubPath(p, "c", 0, paths["v"], "a/b")
+	bound, err := n.SubPath(p, "c", 0, Mounted{Path: paths["v"], Name: "v"}, "a/b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestSubPath(t *testing.T) {
 	}
 
 	// A container that starts again gets the same.
-	again, err := n.SubPath(p, "c", 0, paths["v"], "a/b")
+	again, err := n.SubPath(p, "c", 0, Mounted{Path: paths["v"], Name: "v"}, "a/b")
 	if err != nil || again != bound {
 		t.Errorf("again: %s, %v", again, err)
 	}
@@ -46,10 +46,10 @@ func TestSubPath(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "host/file"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.SubPath(p, "c", 1, paths["h"], "file"); err != nil {
+	if _, err := n.SubPath(p, "c", 1, Mounted{Path: paths["h"], Name: "h"}, "file"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.SubPath(p, "c", 2, paths["h"], "new"); err != nil {
+	if _, err := n.SubPath(p, "c", 2, Mounted{Path: paths["h"], Name: "h"}, "new"); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Unmount(t.Context(), p.UID); err != nil {
@@ -86,14 +86,14 @@ func TestSubPathStaysInside(t *testing.T) {
 		"absolute/secret": `failed to prepare subPath for volumeMount "v" of container "c"`,
 		"absolute/new":    `failed to create subPath directory for volumeMount "v" of container "c"`,
 	} {
-		if bound, err := n.SubPath(p, "c", 0, path, sub); err == nil || err.Error() != want {
+		if bound, err := n.SubPath(p, "c", 0, Mounted{Path: path, Name: "v"}, sub); err == nil || err.Error() != want {
 			t.Errorf("%s: bound %q, error %v, want %s", sub, bound, err, want)
 		}
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
 		t.Errorf("outside of the volume there is now %v, %v", entries, err)
 	}
-	if _, err := n.SubPath(p, "other", 0, path, "x"); err == nil || !strings.Contains(err.Error(), `no container "other"`) {
+	if _, err := n.SubPath(p, "other", 0, Mounted{Path: path, Name: "v"}, "x"); err == nil || !strings.Contains(err.Error(), `no container "other"`) {
 		t.Errorf("for a container that is not there: %v", err)
 	}
 }

@@ -48,11 +48,24 @@ func newNode(t *testing.T, objects ...runtime.Object) *node {
 
 // manager is one more over the same node, as after a restart.
 func (n *node) manager(root string) *Manager {
-	return New(root, n.client, "n", func(_ *v1.Pod, eventType, reason, message string) {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.events = append(n.events, eventType+" "+reason+" "+message)
-	})
+	return New(root, n.client, "n", recorder{n})
+}
+
+// recorder keeps the Events of the node's pods.
+type recorder struct{ n *node }
+
+func (r recorder) Event(_ runtime.Object, eventType, reason, message string) {
+	r.n.mu.Lock()
+	defer r.n.mu.Unlock()
+	r.n.events = append(r.n.events, eventType+" "+reason+" "+message)
+}
+
+func (r recorder) Eventf(o runtime.Object, eventType, reason, format string, args ...any) {
+	r.Event(o, eventType, reason, fmt.Sprintf(format, args...))
+}
+
+func (r recorder) AnnotatedEventf(o runtime.Object, _ map[string]string, eventType, reason, format string, args ...any) {
+	r.Eventf(o, eventType, reason, format, args...)
 }
 
 func (n *node) takeEvents() []string {
@@ -118,9 +131,13 @@ func projectedField(s *v1.ProjectedVolumeSource) **int32 {
 
 func (n *node) mount(p *v1.Pod) map[string]string {
 	n.t.Helper()
-	paths, err := n.Mount(n.t.Context(), p)
+	volumes, err := n.Mount(n.t.Context(), p)
 	if err != nil {
 		n.t.Fatalf("Mount: %v", err)
+	}
+	paths := map[string]string{}
+	for name, v := range volumes {
+		paths[name] = v.Path
 	}
 	return paths
 }

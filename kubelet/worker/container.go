@@ -34,7 +34,15 @@ func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerCo
 	if err != nil {
 		return nil, err
 	}
-	env, err := n.Environment.Make(ctx, pod, c, s.podIPs(), n.HostIPs, n.Name, s.mounted)
+	devices, err := s.devices()
+	if err != nil {
+		return nil, err
+	}
+	paths := map[string]string{}
+	for name, v := range s.mounted {
+		paths[name] = v.Path
+	}
+	env, err := n.Environment.Make(ctx, pod, c, s.podIPs(), n.HostIPs, n.Name, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +61,7 @@ func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerCo
 	if err != nil {
 		return nil, err
 	}
+	security.SupplementalGroups = append(security.SupplementalGroups, s.volumeGroups()...)
 	security.NamespaceOptions = target.in(s.sandbox.Linux.SecurityContext.NamespaceOptions)
 	if err := os.MkdirAll(filepath.Join(n.PodLogs(pod), c.Name), 0o755); err != nil {
 		return nil, fmt.Errorf("create container log directory for container %s failed: %w", c.Name, err)
@@ -69,6 +78,7 @@ func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerCo
 		WorkingDir: c.WorkingDir,
 		Envs:       env,
 		Mounts:     mounts,
+		Devices:    devices,
 		Labels: map[string]string{LabelPodName: pod.Name, LabelPodNamespace: pod.Namespace, LabelPodUID: string(pod.UID),
 			labelContainerName: c.Name},
 		Annotations: map[string]string{annotationHash: lifecycle.Hash(c), annotationRestartCount: strconv.Itoa(int(restarts)), annotationResources: string(given),

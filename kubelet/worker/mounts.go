@@ -2,8 +2,10 @@ package worker
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	v1 "k8s.io/api/core/v1"
@@ -57,8 +59,9 @@ func (s *starting) mounts(env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, erro
 // volumeMount is the container's i-th.
 func (s *starting) volumeMount(i int, env []*runtimeapi.KeyValue) (*runtimeapi.Mount, error) {
 	m := &s.c.VolumeMounts[i]
-	image, path := s.images[m.Name].spec, s.mounted[m.Name]
-	if image == nil && path == "" {
+	image := s.images[m.Name].spec
+	from, ready := s.mounted[m.Name]
+	if image == nil && !ready {
 		return nil, fmt.Errorf("cannot find volume %q to mount into container %q", m.Name, s.c.Name)
 	}
 	sub := m.SubPath
@@ -71,12 +74,12 @@ func (s *starting) volumeMount(i int, env []*runtimeapi.KeyValue) (*runtimeapi.M
 	if err := volume.CheckSubPath(sub); err != nil {
 		return nil, err
 	}
-	out := &runtimeapi.Mount{HostPath: path, ContainerPath: absolute(m.MountPath), Readonly: m.ReadOnly || volume.ReadOnly(s.pod, m.Name)}
+	out := &runtimeapi.Mount{HostPath: from.Path, ContainerPath: absolute(m.MountPath), Readonly: m.ReadOnly || from.ReadOnly || image != nil}
 	switch {
 	case image != nil:
 		out.Image, out.ImageSubPath = image, sub
 	case sub != "":
-		if out.HostPath, err = s.node.Volumes.SubPath(s.pod, s.c.Name, i, path, sub); err != nil {
+		if out.HostPath, err = s.node.Volumes.SubPath(s.pod, s.c.Name, i, from, sub); err != nil {
 			return nil, err
 		}
 	}
@@ -87,6 +90,38 @@ func (s *starting) volumeMount(i int, env []*runtimeapi.KeyValue) (*runtimeapi.M
 		return nil, fmt.Errorf("failed to resolve recursive read-only mode: %w", err)
 	}
 	return out, nil
+}
+
+// devices are the block devices that the container gets, for its volumeDevices
+// (upstream: makeBlockVolumes in pkg/kubelet/kubelet_pods.go).
+func (s *starting) devices() ([]*runtimeapi.Device, error) {
+	var out []*runtimeapi.Device
+	for _, d := range s.c.VolumeDevices {
+		from, ready := s.mounted[d.Name]
+		switch {
+		case !filepath.IsAbs(d.DevicePath):
+			return nil, fmt.Errorf("error DevicePath `%s` must be an absolute path", d.DevicePath)
+		case !ready:
+			return nil, fmt.Errorf("cannot find volume %q to pass into container %q", d.Name, s.c.Name)
+		}
+		permissions := "mrw"
+		if from.ReadOnly {
+			permissions = "r"
+		}
+		out = append(out, &runtimeapi.Device{HostPath: from.Path, ContainerPath: d.DevicePath, Permissions: permissions})
+	}
+	return out, nil
+}
+
+// volumeGroups are the groups that the pod's processes need for its volumes.
+func (p *pass) volumeGroups() []int64 {
+	var out []int64
+	for _, name := range slices.Sorted(maps.Keys(p.mounted)) {
+		if g := p.mounted[name].Group; g != nil && !slices.Contains(out, *g) {
+			out = append(out, *g)
+		}
+	}
+	return out
 }
 
 // absolute is a path in the container, seen from its root.

@@ -96,7 +96,7 @@ func (p *pass) fail(was *lifecycle.Failure, reason, message string) *lifecycle.F
 }
 
 func (p *pass) mount(patience context.Context) bool {
-	paths, err := p.node.Volumes.Mount(patience, p.pod)
+	mounted, err := p.node.Volumes.Mount(patience, p.pod)
 	if err != nil {
 		if patience.Err() != nil {
 			return false
@@ -105,7 +105,7 @@ func (p *pass) mount(patience context.Context) bool {
 		p.tell(func(o *lifecycle.Observed) { o.Volumes.Failure = f })
 		return false
 	}
-	p.mounted = paths
+	p.mounted = mounted
 	p.tell(func(o *lifecycle.Observed) { o.Volumes = lifecycle.Volumes{Mounted: true} })
 	return true
 }

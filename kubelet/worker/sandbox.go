@@ -120,6 +120,7 @@ func (p *pass) sandboxConfig(ctx context.Context, attempt uint32, parent string)
 			Resources: cgroup.SandboxResources(pod), Overhead: cgroup.Overhead(pod),
 		},
 	}
+	config.Linux.SecurityContext.SupplementalGroups = append(config.Linux.SecurityContext.SupplementalGroups, p.volumeGroups()...)
 	if !pod.Spec.HostNetwork {
 		host, domain, err := dns.Hostname(pod, p.node.ClusterDomain)
 		if err != nil {

@@ -85,8 +85,8 @@ type Worker struct {
 	seen     lifecycle.Observed
 	stopPass context.CancelFunc
 	probes   *probe.Pod
-	removed  []string          // IDs of the containers that were removed last
-	mounted  map[string]string // volume paths; written and read by passes only
+	removed  []string                  // IDs of the containers that were removed last
+	mounted  map[string]volume.Mounted // by the volume's name; written and read by passes only
 }
 
 // New gives a worker for the pod, to be started with Run.
