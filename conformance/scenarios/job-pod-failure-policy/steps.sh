@@ -1,0 +1,2 @@
+$K apply -f pod.yaml
+sleep 7

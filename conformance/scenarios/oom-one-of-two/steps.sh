@@ -1,0 +1,4 @@
+$K apply -f pod.yaml
+status p '(OOMKilled|Error|NotReady)' 60
+sleep 2
+$K delete pod p --wait=true --timeout=60s

@@ -1,0 +1,3 @@
+$K apply -f pod.yaml
+phase p 'Succeeded|Failed' 60
+sleep 1
