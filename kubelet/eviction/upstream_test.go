@@ -152,7 +152,7 @@ func (r *theirs) Get(context.Context, bool) (*statsapi.Summary, error) {
 }
 
 func (r *theirs) GetCPUAndMemoryStats(context.Context) (*statsapi.Summary, error) {
-	return r.Get(nil, false)
+	return r.Get(context.Background(), false)
 }
 func (r *theirs) HasDedicatedImageFs(context.Context) (bool, error)     { return r.world.apart, nil }
 func (r *theirs) HasDedicatedContainerFs(context.Context) (bool, error) { return false, nil }
