@@ -75,7 +75,16 @@ func (on stage) show(ctx context.Context, file string, words []reason.Reason, mo
 				return err
 			}
 			watches.Go(func() error {
-				return stream.each(watching, func(_ string, object []byte) error { return missing.see(resource, object) })
+				for {
+					err := stream.each(watching, func(_ string, object []byte) error { return missing.see(resource, object) })
+					if !errors.Is(err, io.EOF) {
+						return err
+					}
+					// An API server that is busy lets go of watches that lag; the next begins with how things are.
+					if stream, err = open(watching, on.client, in, resource, "application/json"); err != nil {
+						return err
+					}
+				}
 			})
 		}
 		err := on.apply(limited, namespace, bytes.ReplaceAll(text, []byte("nodeName: NODE"), []byte("nodeName: "+on.node)))
@@ -95,6 +104,9 @@ var paths = map[string]string{
 	"PodDisruptionBudget": "/apis/policy/v1/namespaces/%s/poddisruptionbudgets",
 	"Node":                "/api/v1/nodes",
 	"PriorityClass":       "/apis/scheduling.k8s.io/v1/priorityclasses",
+
+	"ValidatingAdmissionPolicy":        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+	"ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 }
 
 // apply creates the objects of a manifest as they stand there; fields that do not exist are an error.

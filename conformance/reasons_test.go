@@ -2,23 +2,24 @@ package conformance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/kubernetes/pkg/security/apparmor"
 
 	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
@@ -39,18 +40,14 @@ var notYet = []struct {
 	{"no component of v1.36 writes it", reason.Pod, []string{"NodeLost"}},
 	{"the node does not preempt, nor mind the machine's shutdown", reason.Pod, []string{"Preempting", "Terminated", "NodeShutdown"}},
 	{"the node does not preempt", reason.Event, []string{"Preempting"}},
-	{"the node does not check this, or has nothing that would fail", reason.Pod, []string{
-		"AppArmor", "InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SMTAlignmentError",
-		"SupplementalGroupsPolicyNotSupported", "TopologyAffinityError", "UnexpectedAdmissionError", "VolumeAttachmentLimitExceeded"}},
-	{"the node does not resize running pods", reason.Condition, []string{"PodResizePending", "PodResizeInProgress", "Deferred", "Infeasible", "Error"}},
-	{"the node does not resize running pods", reason.Event, []string{"ResizeStarted", "ResizeCompleted", "ResizeDeferred", "ResizeInfeasible", "ResizeError"}},
-	{"the runtime cannot be told to fail so", reason.Event, []string{"FailedKillPod"}},
-	{"the machine would have to be restarted", reason.Terminated, []string{"Unknown"}},
-	{"the node says it in other words, or not at all", reason.Event, []string{
-		"DNSConfigForming", "FailedCreatePodContainer", "FailedPodSandBoxStatus", "FailedSync", "LifecycleHTTPFallback"}},
+	{"the node knows itself, and can do all that it may be asked", reason.Pod, []string{
+		"InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SupplementalGroupsPolicyNotSupported"}},
+	{"the node assigns no CPUs, memory or devices", reason.Pod, []string{"SMTAlignmentError", "TopologyAffinityError", "UnexpectedAdmissionError"}},
+	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Condition, []string{"Infeasible"}},
+	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Event, []string{"ResizeInfeasible"}},
+	{"there are no disks and devices", reason.Pod, []string{"VolumeAttachmentLimitExceeded"}},
 	{"there are no disks and devices", reason.Event, []string{"FailedAttachVolume", "FailedMapVolume", "FailedPrepareDynamicResources"}},
-	{"another component would have to fail inside", reason.Condition, []string{"SchedulerError", "UnknownContainerStatuses"}},
-	{"another component would have to fail inside", reason.Event, []string{"NotDeleted"}},
+	{"every report has a status of every container", reason.Condition, []string{"UnknownContainerStatuses"}},
 }
 
 // TestReasonsWithoutExample holds notYet to the data: what is on the list has no
@@ -81,20 +78,8 @@ func TestReasonsWithoutExample(t *testing.T) {
 	}
 }
 
-// besides are the steps of the examples that need more than their manifest.
-var besides = map[string]step{
-	"EvictionByEvictionAPI.yaml": func(ctx context.Context, on stage, namespace string) error {
-		return on.client.PolicyV1().Evictions(namespace).Evict(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: "evictionbyevictionapi", Namespace: namespace}})
-	},
-	"NodeStatusUnknown.yaml": func(ctx context.Context, on stage, namespace string) error {
-		ready := []byte(`{"status":{"conditions":[{"type":"Ready","status":"True"}]}}`)
-		_, err := on.client.CoreV1().Pods(namespace).Patch(ctx, "nodestatusunknown", types.MergePatchType, ready, metav1.PatchOptions{}, "status")
-		return err
-	},
-}
-
 // harmful are the examples that other pods would suffer from; each is shown by TestReasonsOfANode.
-var harmful = []string{"TaintToleration.yaml", "NetworkPluginNotReady.yaml", "DockerDaemonNotReady.yaml"}
+var harmful = []string{"TaintToleration.yaml", "NetworkPluginNotReady.yaml", "DockerDaemonNotReady.yaml", "Unknown.yaml"}
 
 // ofStatic are the examples that are not applied but lie in a folder of the node; TestStaticPods shows them.
 var ofStatic = []string{"FailedValidation.yaml"}
@@ -131,6 +116,10 @@ func TestReasons(t *testing.T) {
 		for _, file := range node.examples {
 			delete(examples, file)
 		}
+	}
+	if apparmor.NewValidator().ValidateHost() == nil {
+		t.Log("AppArmor.yaml: this machine has AppArmor, and so cannot show that it is missing")
+		delete(examples, "AppArmor.yaml")
 	}
 	results := make(map[string]error, len(examples))
 	var mu sync.Mutex
@@ -209,22 +198,48 @@ func TestReasonsOfANode(t *testing.T) {
 	on.awaitNode(t, v1.ConditionTrue)
 
 	containerd := child(t, p.Pid, "containerd")
-	pause := func(ctx context.Context, on stage, namespace string) error {
-		err := await(ctx, on.client, namespace, "pods", reasonLimit, func(object []byte) (bool, error) {
-			var pod v1.Pod
-			err := json.Unmarshal(object, &pod)
-			return pod.Status.Phase == v1.PodRunning, err
-		})
-		if err != nil {
-			return err
-		}
-		return syscall.Kill(containerd, syscall.SIGSTOP)
-	}
-	err = on.show(t.Context(), "DockerDaemonNotReady.yaml", examples["DockerDaemonNotReady.yaml"], pause)
+	pause := func(context.Context, stage, string) error { return syscall.Kill(containerd, syscall.SIGSTOP) }
+	err = on.show(t.Context(), "DockerDaemonNotReady.yaml", examples["DockerDaemonNotReady.yaml"], once("dockerdaemonnotready", pause))
 	if err := errors.Join(err, syscall.Kill(containerd, syscall.SIGCONT)); err != nil {
 		t.Error(err)
 	}
 	on.awaitNode(t, v1.ConditionTrue)
+
+	lose := func(context.Context, stage, string) error {
+		err := syscall.Kill(containerd, syscall.SIGSTOP) // or it would see how the rest ends
+		for _, shim := range shims(t, filepath.Dir(p.Kubeconfig)) {
+			err = errors.Join(err, syscall.Kill(shim, syscall.SIGKILL))
+		}
+		return errors.Join(err, syscall.Kill(containerd, syscall.SIGKILL))
+	}
+	if err := on.show(t.Context(), "Unknown.yaml", examples["Unknown.yaml"], once("unknown", lose)); err != nil {
+		t.Error(err)
+	}
+}
+
+// shims are the processes that mind the containers of the containerd in that folder.
+func shims(t *testing.T, dir string) []int {
+	t.Helper()
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, file := range commands {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		if words := strings.Split(string(raw), "\x00"); strings.HasSuffix(words[0], "containerd-shim-runc-v2") && strings.Contains(string(raw), dir+"/") {
+			var pid int
+			fmt.Sscanf(file, "/proc/%d/", &pid)
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) == 0 {
+		t.Errorf("no container is minded in %s", dir)
+	}
+	return pids
 }
 
 // byExample are the words that each example is to show.

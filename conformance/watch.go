@@ -51,7 +51,7 @@ func (s *stream) each(ctx context.Context, do func(event string, object []byte) 
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("the API server ended the watch of %s", s.what)
+			return fmt.Errorf("the API server ended the watch of %s: %w", s.what, err)
 		case err != nil:
 			return fmt.Errorf("watch of %s: %w", s.what, err)
 		case e.Type == string(watch.Error):

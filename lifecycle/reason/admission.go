@@ -130,7 +130,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"cat /sys/module/apparmor/parameters/enabled and aa-status on the node", "load the profile there, or take securityContext.appArmorProfile away"},
 		Source:  []string{admitHandlers, "KEP-24"},
-		Example: Example{"", "needs a node without AppArmor"},
+		Example: Example{"AppArmor.yaml", "asks for the runtime's profile, on a node without AppArmor"},
 	},
 	{
 		Name: "PodFeatureUnsupported", Kind: Pod, Where: inReason,
@@ -140,7 +140,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"kubectl get node NODE -o jsonpath='{.status.declaredFeatures}'", "upgrade the node"},
 		Source:  []string{admitHandlers, "KEP-5328"},
-		Example: Example{"", "podling's node does not check this yet"},
+		Example: Example{"", "podling's node declares every feature that its API server lets pods use"},
 	},
 	{
 		Name: "PodLevelResourcesNotSupported", Kind: Pod, Where: inReason,

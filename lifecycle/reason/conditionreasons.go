@@ -2,7 +2,10 @@ package reason
 
 import v1 "k8s.io/api/core/v1"
 
-const conditionRules = "pkg/kubelet/status/generate.go"
+const (
+	conditionRules = "pkg/kubelet/status/generate.go"
+	noInfeasible   = "needs a node with swap or a static CPU policy: what is more than a node has, v1.36's API server refuses at once"
+)
 
 // conditionReasons are why a pod's condition is as it is.
 var conditionReasons = []Reason{
@@ -39,7 +42,7 @@ var conditionReasons = []Reason{
 		Next:    "Tried again after 1 s, doubling to 10 s.",
 		Fix:     []string{"kubectl describe pod POD: the Event FailedScheduling has the error", "the scheduler's log"},
 		Source:  []string{apiTypes, "pkg/scheduler/schedule_one.go"},
-		Example: Example{"", "needs a scheduler that fails inside; no manifest brings that about"},
+		Example: Example{"SchedulerError.yaml", "an admission policy forbids the binding"},
 	},
 	{
 		Name: "ContainersNotReady", Kind: Condition, Where: inReasonOf(v1.PodReady),
@@ -184,7 +187,7 @@ var conditionReasons = []Reason{
 		Next:    "Tried again when resources are freed, pods of higher priority first.",
 		Fix:     []string{"kubectl describe node NODE: what is allocated", "move other pods away, or ask for less"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeDeferred.yaml", "asks for all of a node's CPU that another pod has some of"},
 	},
 	{
 		Name: "Infeasible", Kind: Condition, Where: inReasonOf(v1.PodResizePending),
@@ -194,7 +197,7 @@ var conditionReasons = []Reason{
 		Next:    "Nothing: the pod goes on with what it has until something else is asked for.",
 		Fix:     []string{"ask for less, or make the pod anew on a larger node"},
 		Source:  []string{apiTypes, "pkg/kubelet/allocation/handlers.go", "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"", noInfeasible},
 	},
 	{
 		Name: "Error", Kind: Condition, Where: inReasonOf(v1.PodResizeInProgress),
@@ -204,7 +207,7 @@ var conditionReasons = []Reason{
 		Next:    "Tried again with every sync of the pod.",
 		Fix:     []string{"kubectl describe pod POD: the condition's message", "free memory in the container, or ask for more"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeError.yaml", "its annotation podling.dev/faults makes the runtime refuse the new resources"},
 	},
 	{
 		Name: "RestartAllContainersStarted", Kind: Condition, Where: inReasonOf(v1.AllContainersRestarting),

@@ -2,9 +2,6 @@ package reason
 
 import v1 "k8s.io/api/core/v1"
 
-// noResize is why nothing shows the change of a running pod's resources.
-const noResize = "podling's node does not change the resources of running pods yet"
-
 // conditionTypes are the questions that a pod's conditions answer, each with
 // True, False or Unknown.
 var conditionTypes = []Reason{
@@ -94,7 +91,7 @@ var conditionTypes = []Reason{
 		Next:    "A deferred change is tried again when other pods leave. The containers go on with what they have.",
 		Fix:     []string{"kubectl get pod POD -o jsonpath='{.status.containerStatuses[*].allocatedResources}' shows what it has", "ask for less, or make room on the node"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeDeferred.yaml", "asks for all of a node's CPU that another pod has some of"},
 	},
 	{
 		Name: "PodResizeInProgress", Kind: Condition, Where: inCondition(v1.PodResizeInProgress),
@@ -104,7 +101,7 @@ var conditionTypes = []Reason{
 		Next:    "Goes away once the runtime enforces the new values. With reason Error the message says what failed; it is tried again.",
 		Fix:     []string{"to shrink memory below what is in use: free it first, or let resizePolicy restart the container"},
 		Source:  []string{apiTypes, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeCompleted.yaml", "asks for more CPU while it runs"},
 	},
 	{
 		Name: "AllContainersRestarting", Kind: Condition, Where: inCondition(v1.AllContainersRestarting),

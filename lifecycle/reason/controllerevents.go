@@ -60,7 +60,7 @@ var controllerEvents = []Reason{
 		Next:    "DisruptionTarget turns False.",
 		Fix:     []string{"evict it again"},
 		Source:  []string{"pkg/controller/disruption/disruption.go", "KEP-3329"},
-		Example: Example{"", "needs the API server to fail between two writes"},
+		Example: Example{"NotDeleted.yaml", "a PodDisruptionBudget is told that it was to be disrupted long ago"},
 	},
 	{
 		Name: "MultiplePodDisruptionBudgets", Kind: Event, Where: inEvent,

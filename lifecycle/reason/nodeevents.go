@@ -31,7 +31,7 @@ var nodeEvents = []Reason{
 		Next:    "Looked at again with the next sync.",
 		Fix:     []string{"crictl pods; journalctl -u containerd on the node"},
 		Source:  []string{eventNames},
-		Example: Example{"", "needs a runtime that fails between two calls; podling reports it as FailedCreatePodSandBox"},
+		Example: Example{"FailedPodSandBoxStatus.yaml", "its annotation podling.dev/faults makes PodSandboxStatus fail once"},
 	},
 	{
 		Name: "FailedCreatePodContainer", Kind: Event, Where: inEvent,
@@ -41,7 +41,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again with the next sync.",
 		Fix:     []string{"the kubelet's log; mount | grep cgroup; cgroupDriver must be the runtime's"},
 		Source:  []string{eventNames},
-		Example: Example{"", "needs cgroups that cannot be written; podling reports it as FailedCreatePodSandBox"},
+		Example: Example{"FailedCreatePodContainer.yaml", "its annotation podling.dev/faults makes the step fail once"},
 	},
 	{
 		Name: "FailedValidation", Kind: Event, Where: inEvent,
@@ -101,7 +101,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again, until it works; the pod stays Terminating.",
 		Fix:     []string{"ps axo stat,pid,comm | grep ^D on the node", "the network plugin's log", "restart the runtime; at last the machine"},
 		Source:  []string{eventNames},
-		Example: Example{"", "needs a process that the kernel does not end, or a runtime that fails; podling cannot inject that yet"},
+		Example: Example{"FailedKillPod.yaml", "its annotation podling.dev/faults makes StopContainer fail once; it has to be deleted"},
 	},
 	{
 		Name: "ExceededGracePeriod", Kind: Event, Where: inEvent,
@@ -121,7 +121,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again.",
 		Fix:     []string{"journalctl -u containerd on the node"},
 		Source:  []string{eventNames},
-		Example: Example{"", "podling looks again without saying so"},
+		Example: Example{"FailedSync.yaml", "its annotation podling.dev/faults makes ContainerStatus fail once"},
 	},
 	{
 		Name: "FailedToRetrieveImagePullSecret", Kind: Event, Where: inEvent,
@@ -171,7 +171,7 @@ var nodeEvents = []Reason{
 		Next:    "The pod goes on with what is left; the message has it.",
 		Fix:     []string{"shorten spec.dnsConfig or the node's resolv.conf"},
 		Source:  []string{"pkg/kubelet/network/dns/dns.go"},
-		Example: Example{"", "podling shortens the configuration without saying so"},
+		Example: Example{"DNSConfigForming.yaml", "three nameservers of its own, and the node's"},
 	},
 	{
 		Name: "InvalidFaults", Kind: Event, Where: inEvent,
@@ -201,7 +201,7 @@ var nodeEvents = []Reason{
 		Next:    "ResizeCompleted, or ResizeError.",
 		Fix:     []string{"nothing"},
 		Source:  []string{eventNames, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeCompleted.yaml", "asks for more CPU while it runs"},
 	},
 	{
 		Name: "ResizeCompleted", Kind: Event, Where: inEvent,
@@ -211,7 +211,7 @@ var nodeEvents = []Reason{
 		Next:    "PodResizeInProgress goes away.",
 		Fix:     []string{"nothing"},
 		Source:  []string{eventNames, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeCompleted.yaml", "asks for more CPU while it runs"},
 	},
 	{
 		Name: "ResizeDeferred", Kind: Event, Where: inEvent,
@@ -221,7 +221,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again when resources are freed.",
 		Fix:     []string{"move other pods away, or ask for less"},
 		Source:  []string{eventNames, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeDeferred.yaml", "asks for all of a node's CPU that another pod has some of"},
 	},
 	{
 		Name: "ResizeInfeasible", Kind: Event, Where: inEvent,
@@ -231,7 +231,7 @@ var nodeEvents = []Reason{
 		Next:    "The pod goes on with what it has.",
 		Fix:     []string{"ask for less, or make the pod anew on a larger node"},
 		Source:  []string{eventNames, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"", noInfeasible},
 	},
 	{
 		Name: "ResizeError", Kind: Event, Where: inEvent,
@@ -241,7 +241,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again with every sync of the pod.",
 		Fix:     []string{"free memory in the container, or ask for more"},
 		Source:  []string{eventNames, "KEP-1287"},
-		Example: Example{"", noResize},
+		Example: Example{"ResizeError.yaml", "its annotation podling.dev/faults makes the runtime refuse the new resources"},
 	},
 	{
 		Name: "LifecycleHTTPFallback", Kind: Event, Where: inEvent,
@@ -251,6 +251,6 @@ var nodeEvents = []Reason{
 		Next:    "The hook has succeeded.",
 		Fix:     []string{"scheme: HTTP in the hook"},
 		Source:  []string{admitHandlers},
-		Example: Example{"", "podling's hooks do not fall back"},
+		Example: Example{"LifecycleHTTPFallback.yaml", "a hook that asks a plain HTTP server over HTTPS; upstream 1.36 loses the Event, because it names the pod in a way that its recorder drops"},
 	},
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // word is the form that all reasons have.
-var word = regexp.MustCompile(`^[A-Z][a-z]+([A-Z][A-Za-z]*)+$`)
+var word = regexp.MustCompile(`^[A-Z]+[a-z]+([A-Z][A-Za-z]*)+$`)
 
 // Every word that the core or the node says has an entry, and every entry that
 // is the node's to say, and has an example, is said by them.
@@ -45,7 +45,9 @@ func TestCoreAndEntriesAgree(t *testing.T) {
 		if r.By != byKubelet || r.Example.File == "" || r.Kind == Phase || strings.HasPrefix(r.Name, "OutOf") {
 			continue // phases are the API's own words, OutOf has the resource's name behind it
 		}
-		if _, ok := said[r.Name]; !ok && !isConditionType(r) {
+		_, ok := said[r.Name]
+		_, put := said[strings.TrimPrefix(r.Name, "Resize")] // put together with Resize before it
+		if !ok && !put && !isConditionType(r) {
 			t.Errorf("%s (%s) has an example, but neither lifecycle nor kubelet says it", r.Name, r.Kind)
 		}
 	}
@@ -85,6 +87,10 @@ func sayings(path string, into map[string]string) error {
 				for _, v := range n.Values {
 					note(v)
 				}
+			}
+		case *ast.SelectorExpr: // the API's own constants
+			if name, ok := strings.CutPrefix(n.Sel.Name, "PodReason"); ok {
+				into[name] = files.Position(n.Pos()).String()
 			}
 		case *ast.KeyValueExpr:
 			if key, ok := n.Key.(*ast.Ident); ok && strings.EqualFold(key.Name, "reason") {

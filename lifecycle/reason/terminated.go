@@ -59,7 +59,7 @@ var terminated = []Reason{
 		Next:    "Restarted by restartPolicy.",
 		Fix:     []string{"uptime and journalctl -b -1 on the node", "kubectl logs POD --previous"},
 		Source:  []string{containerdWords},
-		Example: Example{"", "needs the machine to be restarted"},
+		Example: Example{"Unknown.yaml", "needs the runtime and what minds the container to be killed together"},
 	},
 	{
 		Name: "ContainerStatusUnknown", Kind: Terminated, Where: inTerminated,
