@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -16,12 +17,18 @@ import (
 type order struct {
 	done  map[string]chan struct{} // closed when that container has ended
 	wait4 map[string][]string      // whom each has to wait for
+
+	mu   sync.Mutex
+	left map[string]int // how many of that name still run: seldom more than one
 }
 
 func newOrder(pod *v1.Pod, containers []lifecycle.Container) *order {
-	o := &order{done: map[string]chan struct{}{}, wait4: map[string][]string{}}
+	o := &order{done: map[string]chan struct{}{}, wait4: map[string][]string{}, left: map[string]int{}}
 	for _, c := range containers {
-		if c.State == lifecycle.Running && o.done[c.Name] == nil {
+		if c.State != lifecycle.Running && c.State != lifecycle.Unknown {
+			continue
+		}
+		if o.left[c.Name]++; o.done[c.Name] == nil {
 			o.done[c.Name] = make(chan struct{})
 		}
 	}
@@ -62,8 +69,11 @@ func (o *order) wait(ctx context.Context, clk clock.WithTicker, name string, gra
 	return int64(clk.Since(began).Seconds())
 }
 
+// ended: one container of that name has.
 func (o *order) ended(name string) {
-	if done := o.done[name]; done != nil {
-		close(done)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.left[name]--; o.left[name] == 0 {
+		close(o.done[name])
 	}
 }

@@ -106,6 +106,12 @@ func result(id string, err error, plain bool) *lifecycle.Result {
 func (s *starting) succeeded(ctx context.Context) {
 	if err := s.refresh(ctx, s.sandboxID(), s.id); err != nil {
 		s.log().Error(err, "Reading the status of a container that was started", "container", s.c.Name)
+		if !notFound(err) { // it runs, as far as anybody knows: one that is not known of would be started again
+			now := s.node.Clock.Now()
+			c := lifecycle.Container{ID: s.fullID(), Name: s.c.Name, SandboxID: s.sandboxID(), Image: s.c.Image, ImageID: s.ref, Hash: lifecycle.Hash(s.c),
+				State: lifecycle.Running, RestartCount: s.action.Restarts, CreatedAt: now, StartedAt: now}
+			s.tell(func(o *lifecycle.Observed) { o.Containers = upsert(o.Containers, c) })
+		}
 	}
 	s.tell(func(o *lifecycle.Observed) {
 		o.Failures = without(o.Failures, s.c.Name)
