@@ -38,11 +38,10 @@ var notYet = []struct {
 }{
 	{"no component of v1.36 writes it", reason.Phase, []string{"Unknown"}},
 	{"no component of v1.36 writes it", reason.Pod, []string{"NodeLost"}},
-	{"the node does not preempt, nor mind the machine's shutdown", reason.Pod, []string{"Preempting", "Terminated", "NodeShutdown"}},
-	{"the node does not preempt", reason.Event, []string{"Preempting"}},
+	{"the node does not mind the machine's shutdown", reason.Pod, []string{"Terminated", "NodeShutdown"}},
 	{"the node knows itself, and can do all that it may be asked", reason.Pod, []string{
 		"InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SupplementalGroupsPolicyNotSupported"}},
-	{"the node assigns no CPUs, memory or devices", reason.Pod, []string{"SMTAlignmentError", "TopologyAffinityError", "UnexpectedAdmissionError"}},
+	{"the node assigns no CPUs, memory or devices", reason.Pod, []string{"SMTAlignmentError", "TopologyAffinityError"}},
 	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Condition, []string{"Infeasible"}},
 	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Event, []string{"ResizeInfeasible"}},
 	{"there are no disks and devices", reason.Pod, []string{"VolumeAttachmentLimitExceeded"}},
@@ -93,7 +92,7 @@ var short = []struct {
 	{"--eviction-hard=memory.available<1000Ti", []string{"KubeletHasInsufficientMemory.yaml", "TerminationByKubelet.yaml"}},
 	{"--eviction-hard=nodefs.available<1000Ti", []string{"KubeletHasDiskPressure.yaml"}},
 	{"--eviction-hard=pid.available<1G", []string{"KubeletHasInsufficientPID.yaml"}},
-	{"--max-pods=1", []string{"OutOfpods.yaml"}},
+	{"--max-pods=1", []string{"Preempting.yaml", "OutOfpods.yaml"}},
 }
 
 // TestReasons shows every example on podling, side by side, each in a namespace of

@@ -7,20 +7,23 @@ import (
 	"k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
+	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 	"k8s.io/kubernetes/pkg/security/apparmor"
 
+	"github.com/podling/podling/kubelet/preemption"
 	"github.com/podling/podling/lifecycle"
 )
 
-// admit says why the node does not take the pod, nil if it does. Called with
-// d.mu held, so that no two pods are given the same room.
-func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
+// admit says why the node does not take the pod, nil if it does, and which pods
+// have to make room for it. Called with d.mu held, so that no two pods are given
+// the same room.
+func (d *desk) admit(pod *v1.Pod) (no *lifecycle.Rejection, victims []*v1.Pod) {
 	if no := d.pressed(pod); no != nil {
-		return no
+		return no, nil
 	}
 	node := d.object()
 	if node == nil {
-		return nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration
+		return nil, nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration
 	}
 	room := d.room(node, pod)
 	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)
@@ -32,14 +35,38 @@ func (d *desk) admit(pod *v1.Pod) *lifecycle.Rejection {
 	if err := apparmor.NewValidator().Validate(pod); err != nil {
 		room.AppArmor = err.Error()
 	}
-	return lifecycle.Admit(pod, room)
+	room.Critical = kubetypes.IsCriticalPod(pod)
+	if no := lifecycle.Admit(pod, room); no != nil || !room.Critical {
+		return no, nil
+	}
+	short := lifecycle.Short(pod, room)
+	if len(short) == 0 {
+		return nil, nil
+	}
+	victims, err = preemption.Victims(pod, room.Pods, short)
+	if err != nil {
+		return &lifecycle.Rejection{Reason: "UnexpectedAdmissionError", Message: "Unexpected error while attempting to recover from admission failure: " + err.Error()}, nil
+	}
+	return nil, victims
+}
+
+// preempt ends the pods that have to make room. What it gives is closed once they
+// have stopped, or took too long. Called with d.mu held.
+func (d *desk) preempt(victims []*v1.Pod) (settled []<-chan struct{}) {
+	for _, victim := range victims {
+		e := preemption.Eviction(victim)
+		d.preempted[victim.UID] = true
+		d.shared.Event(victim, lifecycle.Event{Type: v1.EventTypeWarning, Reason: preemption.Preempting, Message: e.Message})
+		settled = append(settled, d.end(d.workers[victim.UID], victim, e))
+	}
+	return settled
 }
 
 // room is what the node has, and who has taken of it already, pod left out.
 func (d *desk) room(node *v1.Node, pod *v1.Pod) lifecycle.Room {
 	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable}
 	for uid, w := range d.workers {
-		if other := w.Newest(); uid != pod.UID && !d.rejected[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
+		if other := w.Newest(); uid != pod.UID && !d.rejected[uid] && !d.preempted[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
 			room.Pods = append(room.Pods, other)
 		}
 	}

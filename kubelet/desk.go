@@ -37,14 +37,16 @@ type desk struct {
 	over     map[types.UID]bool // worked off, but the API still lists them
 	left     map[types.UID]bool // not in the API any more, but their workers are not done
 	rejected map[types.UID]bool // not taken
-	given    allocations
-	early    map[types.UID]*v1.Pod // arrived before the desk opened
-	state    node.State            // of the runtime and its network
-	statics  statics
+	// preempted pods have made room, although they may still be there.
+	preempted map[types.UID]bool
+	given     allocations
+	early     map[types.UID]*v1.Pod // arrived before the desk opened
+	state     node.State            // of the runtime and its network
+	statics   statics
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}, statics: newStatics()}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, preempted: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}, statics: newStatics()}
 }
 
 // open takes in the pods that have arrived by now, the older ones first. Each
@@ -99,8 +101,11 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	if gone {
 		w.Gone()
 	}
+	var room []<-chan struct{} // being made for it
 	if pod.Status.StartTime == nil && pod.DeletionTimestamp == nil && !gone {
-		if no := d.admit(pod); no != nil {
+		no, victims := d.admit(pod)
+		room = d.preempt(victims)
+		if no != nil {
 			d.rejected[pod.UID] = true
 			w.Tell(func(o *lifecycle.Observed) { o.Rejected = no })
 		}
@@ -116,6 +121,9 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	d.done.Add(1)
 	go func() {
 		defer d.done.Done()
+		for _, made := range room {
+			<-made
+		}
 		for said := gone; look; said = true {
 			err := w.Look(ctx)
 			if err == nil {
@@ -140,6 +148,7 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		defer d.mu.Unlock()
 		delete(d.workers, pod.UID)
 		delete(d.rejected, pod.UID)
+		delete(d.preempted, pod.UID)
 		d.given.end(pod.UID)
 		d.retryResizes() // there is room now, perhaps enough
 		d.shared.Reporter.Forget(pod)

@@ -38,13 +38,24 @@ func (d *desk) evict(pod *v1.Pod, e lifecycle.Eviction) <-chan struct{} {
 		close(gone)
 		return gone
 	}
+	d.end(w, pod, e)
+	return w.Cleaned()
+}
+
+// end has a worker end its pod. What it gives is closed once the pod has stopped,
+// or has taken too long, which an Event tells.
+func (d *desk) end(w *worker.Worker, pod *v1.Pod, e lifecycle.Eviction) (settled <-chan struct{}) {
 	w.Tell(func(o *lifecycle.Observed) {
 		if o.Evict == nil {
 			o.Evict = &e
 		}
 	})
-	go d.killedInTime(w, pod, e)
-	return w.Cleaned()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.killedInTime(w, pod, e)
+	}()
+	return done
 }
 
 // warn records a Warning about a pod, or about the node if there is none.
@@ -56,7 +67,7 @@ func (k *Kubelet) warn(pod *v1.Pod, annotations map[string]string, reason, messa
 	k.recorder.of(pod).AnnotatedEventf(pointTo(pod, ""), annotations, v1.EventTypeWarning, reason, "%s", message)
 }
 
-// killedInTime says so if it takes too long to kill a pod.
+// killedInTime waits until a pod has stopped, and says so if that takes too long.
 func (d *desk) killedInTime(w *worker.Worker, pod *v1.Pod, e lifecycle.Eviction) {
 	grace := e.Grace
 	if grace == nil {

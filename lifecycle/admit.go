@@ -23,6 +23,7 @@ type Room struct {
 	Tolerated       bool // the pod tolerates the node's NoExecute taints
 	StrictGroups    bool // the runtime knows supplementalGroupsPolicy Strict
 
+	Critical bool   // the node cannot do without the pod: it makes room for it
 	AppArmor string // why the AppArmor profiles that the pod asks for cannot be enforced; "" if they can
 }
 
@@ -42,8 +43,8 @@ func Admit(pod *v1.Pod, room Room) *Rejection {
 	if sc := pod.Spec.SecurityContext; sc != nil && sc.SupplementalGroupsPolicy != nil && *sc.SupplementalGroupsPolicy == v1.SupplementalGroupsPolicyStrict && !room.StrictGroups {
 		return &Rejection{"SupplementalGroupsPolicyNotSupported", "SupplementalGroupsPolicy=Strict is not supported in this node"}
 	}
-	if r := fits(pod, room); r != nil {
-		return r
+	if short := Short(pod, room); len(short) > 0 && !room.Critical {
+		return short[0].rejection()
 	}
 	predicate := func(name, why string) *Rejection {
 		return &Rejection{name, fmt.Sprintf("Predicate %s failed: %s", name, why)}
@@ -61,14 +62,26 @@ func Admit(pod *v1.Pod, room Room) *Rejection {
 	return nil
 }
 
-// fits: what the pod asks for is left on the node.
-func fits(pod *v1.Pod, room Room) *Rejection {
-	short := func(name v1.ResourceName, asked, used, has int64) *Rejection {
-		return &Rejection{"OutOf" + string(name),
-			fmt.Sprintf("Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", name, asked, used, has)}
-	}
+// Shortage is a resource of which less is left on the node than a pod asks for:
+// thousandths of CPU, whole units of everything else.
+type Shortage struct {
+	Resource         v1.ResourceName
+	Asked, Used, Has int64
+}
+
+// Missing is how much more there would have to be.
+func (s Shortage) Missing() int64 { return s.Asked - (s.Has - s.Used) }
+
+func (s Shortage) rejection() *Rejection {
+	return &Rejection{"OutOf" + string(s.Resource),
+		fmt.Sprintf("Node didn't have enough resource: %s, requested: %d, used: %d, capacity: %d", s.Resource, s.Asked, s.Used, s.Has)}
+}
+
+// Short is what the pod asks for and the node has not left.
+func Short(pod *v1.Pod, room Room) []Shortage {
+	var out []Shortage
 	if has := amount(v1.ResourcePods, room.Allocatable[v1.ResourcePods]); int64(len(room.Pods)+1) > has {
-		return short(v1.ResourcePods, 1, int64(len(room.Pods)), has)
+		out = append(out, Shortage{v1.ResourcePods, 1, int64(len(room.Pods)), has})
 	}
 	asked := requests(pod)
 	names := []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory, v1.ResourceEphemeralStorage}
@@ -88,10 +101,10 @@ func fits(pod *v1.Pod, room Room) *Rejection {
 			used += amount(name, requests(other)[name])
 		}
 		if has := amount(name, room.Allocatable[name]); want > has-used {
-			return short(name, want, used, has)
+			out = append(out, Shortage{name, want, used, has})
 		}
 	}
-	return nil
+	return out
 }
 
 // amount counts CPU in thousandths, everything else in whole units.

@@ -177,11 +177,11 @@ func resizeSummary(pod *v1.Pod, trouble string) string {
 func Resize(pod *v1.Pod, room Room) *Rejection {
 	alone := room
 	alone.Pods = nil
-	if r := fits(pod, alone); r != nil {
-		return &Rejection{v1.PodReasonInfeasible, r.Message}
+	if short := Short(pod, alone); len(short) > 0 {
+		return &Rejection{v1.PodReasonInfeasible, short[0].rejection().Message}
 	}
-	if r := fits(pod, room); r != nil {
-		return &Rejection{v1.PodReasonDeferred, r.Message}
+	if short := Short(pod, room); len(short) > 0 {
+		return &Rejection{v1.PodReasonDeferred, short[0].rejection().Message}
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"kubectl describe node NODE: are the devices in Allocatable?", "kubectl -n kube-system get pods -o wide: the device plugin's pod on that node"},
 		Source:  []string{admissionRules},
-		Example: Example{"", "needs device plugins, which podling does not have"},
+		Example: Example{"UnexpectedAdmissionError.yaml", "a critical pod that asks for more than other pods can give; " + boundByHand},
 	},
 	{
 		Name: "NodeShutdown", Kind: Pod, Where: inReason,

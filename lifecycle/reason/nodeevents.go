@@ -161,7 +161,7 @@ var nodeEvents = []Reason{
 		Next:    "The pod is Failed with status.reason Preempting.",
 		Fix:     []string{"leave room on nodes for static and DaemonSet pods"},
 		Source:  []string{eventNames},
-		Example: Example{"", "podling's node does not preempt yet"},
+		Example: Example{"Preempting.yaml", "needs a node that takes one pod, podling up --max-pods 1; " + boundByHand},
 	},
 	{
 		Name: "DNSConfigForming", Kind: Event, Where: inEvent,

@@ -36,7 +36,7 @@ var pods = []Reason{
 		Next:    "Final: the pod is Failed, and what made it makes another.",
 		Fix:     []string{"leave room on nodes for static and DaemonSet pods", "kubectl get pods -A --field-selector spec.nodeName=NODE"},
 		Source:  []string{eventNames, "pkg/kubelet/preemption/preemption.go"},
-		Example: Example{"", "podling's node does not preempt yet"},
+		Example: Example{"Preempting.yaml", "needs a node that takes one pod, podling up --max-pods 1; " + boundByHand},
 	},
 	{
 		Name: "Terminated", Kind: Pod, Where: inReason,

@@ -117,7 +117,7 @@ func sayings(path string, into map[string]string) error {
 }
 
 // plain are the words of one syllable: any sentence could begin with them.
-var plain = []string{"Failed", "Pulled", "Pulling", "Created", "Started", "Killing", "Unhealthy", "Completed", "Evicted"}
+var plain = []string{"Failed", "Pulled", "Pulling", "Created", "Started", "Killing", "Unhealthy", "Completed", "Evicted", "Preempting"}
 
 // Every word of the API's own lists has an entry.
 func TestAPIWordsHaveEntries(t *testing.T) {
