@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -196,6 +197,14 @@ func TestReasonsOfANode(t *testing.T) {
 	}
 	on.awaitNode(t, v1.ConditionTrue)
 
+	// The same by commands, which reach the node through its API server.
+	for _, call := range []string{"NetworkNotReady", "RuntimeDown"} {
+		podling(t, binary, "fault", "add", call, "--name", "state", "--kubeconfig", p.Kubeconfig)
+		on.awaitNode(t, v1.ConditionFalse)
+		podling(t, binary, "fault", "remove", "state", "--kubeconfig", p.Kubeconfig)
+		on.awaitNode(t, v1.ConditionTrue)
+	}
+
 	containerd := child(t, p.Pid, "containerd")
 	pause := func(context.Context, stage, string) error { return syscall.Kill(containerd, syscall.SIGSTOP) }
 	err = on.show(t.Context(), "DockerDaemonNotReady.yaml", examples["DockerDaemonNotReady.yaml"], once("dockerdaemonnotready", pause))
@@ -213,6 +222,14 @@ func TestReasonsOfANode(t *testing.T) {
 	}
 	if err := on.show(t.Context(), "Unknown.yaml", examples["Unknown.yaml"], once("unknown", lose)); err != nil {
 		t.Error(err)
+	}
+}
+
+// podling runs one of podling's commands to its end.
+func podling(t *testing.T, binary string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), binary, args...).CombinedOutput(); err != nil {
+		t.Fatalf("podling %s: %v: %s", strings.Join(args, " "), err, out)
 	}
 }
 
