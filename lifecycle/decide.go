@@ -27,8 +27,8 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 	case seen.Reported == nil && terminal(old.Phase) && len(seen.Containers)+len(seen.Sandboxes) == 0:
 		return long(pod, old, &seen)
 	}
-	if until := settling(pod, &seen, now); !until.IsZero() && pod.DeletionTimestamp == nil && !seen.Gone && !seen.Killed && seen.Evict == nil {
-		return Plan{Status: *old, Wake: until, Cause: "what ended with it is waited for"}
+	if until := settling(pod, old, &seen, now); !until.IsZero() && pod.DeletionTimestamp == nil && !seen.Gone && !seen.Killed && seen.Evict == nil {
+		return Plan{Status: *old, Wake: until, Cause: "more is about to be heard of what just happened"}
 	}
 	var p Plan
 	if seen.Containers = asShown(pod, old, &seen); hidden(&seen) {

@@ -6,13 +6,17 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
-// gathered is how far the ends of back-offs may lie apart that are taken for one
-// moment.
-const gathered = 100 * time.Millisecond
+const (
+	// gathered is how far the ends of back-offs may lie apart that are taken for one
+	// moment.
+	gathered = 200 * time.Millisecond
+	// patience is how long after its back-off a container may have to wait for others.
+	patience = 100 * time.Millisecond
+)
 
-// gather has the containers of a pod whose back-offs end in one moment wait for the
-// last of them, so that they are tried again together and shown together, as in one
-// of upstream's syncs.
+// gather has the containers of a pod whose back-offs end in one moment tried again
+// together, and so shown together, as in one of upstream's syncs: the first waits
+// for the others, who may get a little less than their time.
 func (st *starts) gather(pod *v1.Pod, seen *Observed) {
 	var first, last time.Time
 	backoffEnds(pod, seen, func(end time.Time) {
@@ -28,8 +32,13 @@ func (st *starts) gather(pod *v1.Pod, seen *Observed) {
 			last = end
 		}
 	})
-	if last.After(st.now) {
-		st.clock, st.due = first.Add(-1), last
+	if !last.After(st.now) {
+		return
+	}
+	if due := first.Add(min(last.Sub(first), patience)); st.now.Before(due) {
+		st.clock, st.due = first.Add(-1), due
+	} else {
+		st.clock = last
 	}
 }
 

@@ -1,10 +1,6 @@
 package lifecycle
 
-import (
-	"time"
-
-	v1 "k8s.io/api/core/v1"
-)
+import v1 "k8s.io/api/core/v1"
 
 // sandboxNeeded says whether a new sandbox has to be made before containers can
 // start, the attempt number it gets, and the sandbox that it replaces ("" if
@@ -39,35 +35,4 @@ func podIPs(pod *v1.Pod, seen *Observed) []string {
 		return seen.Sandboxes[0].IPs
 	}
 	return nil
-}
-
-// together is how long after one of them the ends of processes are heard of that
-// ended together.
-const together = time.Second
-
-// settling is the time until which nothing is decided, zero if something is: the
-// pod's containers share a process namespace, and with its first process all of them
-// are killed. Neither a container is made anew that is not the only one, nor
-// is one ended that has ended already.
-func settling(pod *v1.Pod, seen *Observed, now time.Time) (until time.Time) {
-	if share := pod.Spec.ShareProcessNamespace; share == nil || !*share || len(seen.Sandboxes) == 0 {
-		return until
-	}
-	box := &seen.Sandboxes[0]
-	for i := range seen.Containers {
-		c := &seen.Containers[i]
-		at := box.LostAt
-		switch {
-		case c.SandboxID != box.ID:
-			continue
-		case box.Ready && c.State == Exited && c.ExitCode == 137 && !seen.Stopped[c.ID]:
-			at = c.FinishedAt
-		case box.Ready || c.State != Running:
-			continue
-		}
-		if end := at.Add(together); now.Before(end) && until.Before(end) {
-			until = end
-		}
-	}
-	return until
 }

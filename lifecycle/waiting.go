@@ -12,7 +12,7 @@ import (
 type starts struct {
 	now   time.Time
 	clock time.Time // by which back-offs end; see gather
-	due   time.Time // when those end that are gathered, zero if none are
+	due   time.Time // until when those wait that are gathered, zero if none do
 	held  map[string]bool
 	next  map[string]Backoff
 
