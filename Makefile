@@ -23,9 +23,9 @@ COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 version_flags = -X $(1).gitVersion=$(VERSION) -X $(1).gitMajor=1 -X $(1).gitMinor=$(word 2,$(subst ., ,$(KUBERNETES))) -X $(1).gitCommit=$(COMMIT)
 LDFLAGS := -s -w $(call version_flags,k8s.io/component-base/version) $(call version_flags,k8s.io/client-go/pkg/version)
 
-# Packages whose tests need most of Kubernetes: not compiled once more for the
-# race detector.
-HEAVY := /(cluster|cmd|conformance|controlplane|trial)(/|$$)|/kubelet(/(cgroup|eviction|node|stats|volume))?$$|/podling$$
+# Packages that are not compiled once more for the race detector: their tests need
+# most of Kubernetes, or, as the lifecycle's, begin no goroutine but take long.
+UNRACED := /(cluster|cmd|conformance|controlplane|trial)(/|$$)|/kubelet(/(cgroup|eviction|node|preemption|stats|volume))?$$|/(podling|lifecycle)$$
 
 .PHONY: help
 help: ## this list
@@ -58,8 +58,8 @@ run: build ## examples/busybox.yaml on a cluster of its own, to its end
 
 .PHONY: test
 test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance list on a real containerd
-	CGO_ENABLED=1 go test -vet=off -race -timeout 10m $$(go list ./... | grep -vE '$(HEAVY)')
-	go test -vet=off -timeout 10m $$(go list ./... | grep -E '$(HEAVY)' | grep -v /conformance$$)
+	CGO_ENABLED=1 go test -vet=off -race -timeout 10m $$(go list ./... | grep -vE '$(UNRACED)')
+	go test -vet=off -timeout 10m $$(go list ./... | grep -E '$(UNRACED)' | grep -v /conformance$$)
 	go test -vet=off -timeout 15m ./conformance
 
 .PHONY: conformance
