@@ -23,7 +23,7 @@ func (d *desk) admit(pod *v1.Pod) (no *lifecycle.Rejection, victims []*v1.Pod) {
 	}
 	node := d.object()
 	if node == nil {
-		return nil, nil // not registered yet: nothing was bound here without the scheduler's look at an earlier registration
+		return nil, nil // a static pod, and the machine does not say what it has: the runtime hangs
 	}
 	room := d.room(node, pod)
 	matches, err := nodeaffinity.GetRequiredNodeAffinity(pod).Match(node)

@@ -24,7 +24,7 @@ import (
 // desk is where news is handed to the worker that it is for.
 type desk struct {
 	shared *worker.Node
-	object func() *v1.Node // the node as the API has it
+	object func() *v1.Node // the node as far as it is known
 	// pressed says why a node that is short of something does not take a pod.
 	pressed func(*v1.Pod) *lifecycle.Rejection
 	done    sync.WaitGroup

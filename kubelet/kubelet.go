@@ -124,7 +124,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.shared = &worker.Node{
 		Name: cfg.NodeName, HostIPs: []string{cfg.NodeIP.String()}, Since: clk.Now(), RuntimeName: runtime.GetRuntimeName(), RootDir: cfg.RootDir, LogDir: cfg.LogDir,
 		Runtime: cfg.Runtime, Images: image.New(cfg.Images, clk), Clock: clk, Faults: faults,
-		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, k.recorder),
+		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, func() *v1.Node { return k.node.Known() }, k.recorder),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
@@ -144,7 +144,7 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.shared.Memory, err = memory(); err != nil {
 		return nil, err
 	}
-	k.desk = newDesk(k.shared, func() *v1.Node { return k.node.Object() })
+	k.desk = newDesk(k.shared, func() *v1.Node { return k.node.Known() })
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
 	}
@@ -202,7 +202,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	defer k.recorder.stop()
 	k.shared.Reporter = report.New(ctx, k.client, k.node.Object)
 	var err error
-	if k.shared.Environment, err = environment.New(ctx, k.client); err != nil {
+	if k.shared.Environment, err = environment.New(ctx, k.client, k.node.Known); err != nil {
 		return err
 	}
 	must := func(name string, run func(context.Context) error) {
@@ -240,7 +240,7 @@ func (k *Kubelet) takePods(ctx context.Context, again func()) {
 	if k.statics != nil {
 		k.statics.Read(time.Now())
 		soon, cancel := context.WithTimeout(ctx, apiPatience)
-		_ = k.pods.Synced(soon) && k.node.Registered(soon) // if not, they begin all the same
+		_ = k.pods.Synced(soon) && k.node.Registered(soon) // if not, they are taken by what the node knows itself
 		cancel()
 		go k.statics.Run(ctx)
 	}
@@ -249,7 +249,7 @@ func (k *Kubelet) takePods(ctx context.Context, again func()) {
 		k.node.RuntimeFailed(err)
 	}
 	k.desk.begin(ctx, has)
-	if k.pods.Synced(ctx) {
+	if k.pods.Synced(ctx) && k.node.Registered(ctx) { // whose labels and taints pods were bound by
 		k.desk.open()
 		again()
 	}

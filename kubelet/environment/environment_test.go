@@ -36,10 +36,13 @@ func cluster() []runtime.Object {
 		service("ns", "headless", "None", https),
 		&v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "cm"}, Data: map[string]string{"a": "1", "b": "2"}},
 		&v1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "s"}, Data: map[string][]byte{"user": []byte("me"), "word": []byte("x")}},
-		&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: v1.NodeStatus{Allocatable: v1.ResourceList{
-			v1.ResourceCPU: resource.MustParse("2"), v1.ResourceMemory: resource.MustParse("1Gi"),
-		}}},
 	}
+}
+
+func node() *v1.Node {
+	return &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: v1.NodeStatus{Allocatable: v1.ResourceList{
+		v1.ResourceCPU: resource.MustParse("2"), v1.ResourceMemory: resource.MustParse("1Gi"),
+	}}}
 }
 
 // TestMake gives each case of testdata a pod as described and prints its first
@@ -51,7 +54,7 @@ func TestMake(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	maker, err := New(ctx, fake.NewClientset(cluster()...))
+	maker, err := New(ctx, fake.NewClientset(cluster()...), node)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +97,7 @@ func TestMakeBeforeServices(t *testing.T) {
 	client.PrependReactor("list", "services", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return true, nil, fmt.Errorf("not yet")
 	})
-	maker, err := New(t.Context(), client)
+	maker, err := New(t.Context(), client, node)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,10 @@
 package environment
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 	"k8s.io/kubernetes/pkg/api/v1/resource"
 	podshelper "k8s.io/kubernetes/pkg/apis/core/pods"
@@ -47,11 +46,11 @@ func first(list []string) string {
 // pod's, or what the node has for pods (upstream: defaultPodLimitsForDownwardAPI
 // in pkg/kubelet/kubelet_resources.go).
 func (b *builder) resource(ref *v1.ResourceFieldSelector) (string, error) {
-	node, err := b.client.CoreV1().Nodes().Get(b.ctx, b.nodeName, metav1.GetOptions{})
-	if err != nil {
-		return "", fmt.Errorf("failed to find node object, expected a node: %w", err)
+	node := b.node()
+	if node == nil {
+		return "", errors.New("failed to find node object, expected a node")
 	}
-	allocatable := node.Status.Allocatable
+	allocatable := node.Status.Allocatable.DeepCopy()
 	if resourcehelper.IsPodLevelLimitsSet(b.pod) {
 		for _, name := range []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory, v1.ResourceEphemeralStorage} {
 			limit, set := b.pod.Spec.Resources.Limits[name]

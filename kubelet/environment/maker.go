@@ -24,18 +24,19 @@ import (
 
 // Maker makes environments for the containers of a node.
 type Maker struct {
-	client   kubernetes.Interface
+	node     func() *v1.Node
 	reader   *reference.Reader
 	services *services
 }
 
-// New makes a maker, which follows the cluster's services until ctx ends.
-func New(ctx context.Context, client kubernetes.Interface) (*Maker, error) {
+// New makes a maker, which follows the cluster's services until ctx ends. node
+// gives the node as far as it is known, nil if it is not.
+func New(ctx context.Context, client kubernetes.Interface, node func() *v1.Node) (*Maker, error) {
 	services, err := followServices(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("following services: %w", err)
 	}
-	return &Maker{client: client, reader: reference.New(client), services: services}, nil
+	return &Maker{node: node, reader: reference.New(client), services: services}, nil
 }
 
 // Make is the container's environment: what it declares in the order of its
@@ -57,7 +58,7 @@ func (e *Maker) Make(ctx context.Context, pod *v1.Pod, c *v1.Container, podIPs, 
 		return nil, err
 	}
 	b := &builder{
-		ctx: ctx, reader: e.reader, client: e.client,
+		ctx: ctx, reader: e.reader, node: e.node,
 		pod: pod, container: c, podIPs: podIPs, hostIPs: hostIPs, nodeName: nodeName, volumes: volumes,
 		values:     map[string]string{},
 		configMaps: map[string]*v1.ConfigMap{},
@@ -105,7 +106,7 @@ func (e *Maker) Make(ctx context.Context, pod *v1.Pod, c *v1.Container, podIPs, 
 type builder struct {
 	ctx    context.Context
 	reader *reference.Reader
-	client kubernetes.Interface
+	node   func() *v1.Node
 
 	pod             *v1.Pod
 	container       *v1.Container

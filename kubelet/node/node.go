@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
@@ -56,6 +57,7 @@ type Node struct {
 
 	mu     sync.Mutex
 	object *v1.Node // as the API server has it; nil until registered
+	own    *v1.Node // as it would be registered; nil until the machine was looked at
 	seen   seen
 
 	// Of the reporting goroutine alone.
@@ -93,6 +95,11 @@ func (n *Node) Run(ctx context.Context) error {
 	n.Event(v1.EventTypeNormal, "Starting", "Starting kubelet.")
 	n.look(ctx)
 	n.refresh(ctx)
+	own := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.cfg.Name}}
+	n.describe(own, time.Now())
+	n.mu.Lock()
+	n.own = own
+	n.mu.Unlock()
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { n.watchRuntime(ctx) })
@@ -129,6 +136,18 @@ func (n *Node) Short(of []v1.NodeConditionType) { n.observe(func(s *seen) { s.sh
 func (n *Node) Object() *v1.Node {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.object
+}
+
+// Known is the Node as the API server has it, or, until it is registered, as this node would have it:
+// what it has for pods is no secret of the API server's. It is nil before the node has looked at
+// itself, and must not be changed.
+func (n *Node) Known() *v1.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.object == nil {
+		return n.own
+	}
 	return n.object
 }
 

@@ -129,7 +129,11 @@ func (h *host) NewWrapperUnmounter(string, volume.Spec, types.UID) (volume.Unmou
 }
 
 func (h *host) GetNodeAllocatable() (v1.ResourceList, error) {
-	return h.m.allocatable.get(h.ctx, h.m.client, h.m.nodeName)
+	node := h.m.known()
+	if node == nil {
+		return nil, errors.New("error retrieving node: it is not known yet")
+	}
+	return node.Status.Allocatable, nil
 }
 
 func (h *host) GetSecretFunc() func(namespace, name string) (*v1.Secret, error) {

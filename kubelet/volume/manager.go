@@ -41,16 +41,16 @@ type Manager struct {
 	root     string
 	client   kubernetes.Interface
 	nodeName string
+	known    func() *v1.Node
 	recorder record.EventRecorder
 
 	once
-	trust       clustertrustbundle.Manager
-	ended       chan struct{} // closed when Run returns
-	reader      *reference.Reader
-	tokens      *tokens
-	mounts      mount.Interface
-	allocatable allocatable
-	noNoswap    atomic.Bool // the kernel's tmpfs does not know noswap
+	trust    clustertrustbundle.Manager
+	ended    chan struct{} // closed when Run returns
+	reader   *reference.Reader
+	tokens   *tokens
+	mounts   mount.Interface
+	noNoswap atomic.Bool // the kernel's tmpfs does not know noswap
 
 	mu   sync.Mutex
 	pods map[types.UID]*podVolumes
@@ -74,10 +74,11 @@ type Mounted struct {
 }
 
 // New makes a manager of the pod folders below root. The client is the node's;
-// recorder takes the Events of volumes that fail.
-func New(root string, client kubernetes.Interface, nodeName string, recorder record.EventRecorder) *Manager {
+// known gives the node as far as it is known without an API server, nil if it is
+// not; recorder takes the Events of volumes that fail.
+func New(root string, client kubernetes.Interface, nodeName string, known func() *v1.Node, recorder record.EventRecorder) *Manager {
 	return &Manager{
-		root: root, client: client, nodeName: nodeName, recorder: recorder,
+		root: root, client: client, nodeName: nodeName, known: known, recorder: recorder,
 		reader: reference.New(client),
 		trust:  clustertrustbundle.NewLazyInformerManager(context.Background(), client, trustBundles),
 		ended:  make(chan struct{}),

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,16 @@ func newNode(t *testing.T, objects ...runtime.Object) *node {
 
 // manager is one more over the same node, as after a restart.
 func (n *node) manager(root string) *Manager {
-	return New(root, n.client, "n", recorder{n})
+	return New(root, n.client, "n", n.object, recorder{n})
+}
+
+// object is what the node knows of itself.
+func (n *node) object() *v1.Node {
+	object, err := n.client.CoreV1().Nodes().Get(context.Background(), "n", metav1.GetOptions{})
+	if err != nil {
+		return nil
+	}
+	return object
 }
 
 // recorder keeps the Events of the node's pods.

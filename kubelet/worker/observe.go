@@ -155,8 +155,14 @@ func (w *Worker) Fingerprint() (ids map[string]string, busy bool) {
 	return ids, !ok || len(o.Pass) > 0
 }
 
-// known asks the loop what it knows; false if the worker has ended.
+// known asks the loop what it knows; false if the worker has ended, or has not
+// begun yet.
 func (w *Worker) known() (lifecycle.Observed, bool) {
+	select {
+	case <-w.began:
+	default: // it waits for others to make room, perhaps for long
+		return lifecycle.Observed{}, false
+	}
 	got := make(chan lifecycle.Observed, 1)
 	w.Tell(func(o *lifecycle.Observed) { got <- *o })
 	select {

@@ -73,7 +73,8 @@ type Worker struct {
 	uid  types.UID
 	wake chan struct{}
 
-	killed, cleaned, ended chan struct{} // closed when that is so of the pod, and when Run returns
+	killed, cleaned chan struct{} // closed when that is so of the pod
+	began, ended    chan struct{} // closed when Run begins, and when it returns
 
 	mu     sync.Mutex
 	next   *v1.Pod                     // the newest version from the API
@@ -92,7 +93,7 @@ type Worker struct {
 // New gives a worker for the pod, to be started with Run.
 func New(node *Node, pod *v1.Pod) *Worker {
 	w := &Worker{node: node, uid: pod.UID, wake: make(chan struct{}, 1), next: pod, pod: pod,
-		killed: make(chan struct{}), cleaned: make(chan struct{}), ended: make(chan struct{})}
+		killed: make(chan struct{}), cleaned: make(chan struct{}), began: make(chan struct{}), ended: make(chan struct{})}
 	w.seen.HostIPs, w.seen.Since = node.HostIPs, node.Since
 	w.seen.RecursiveReadOnly = node.Handlers.RecursiveReadOnly("") // until the sandbox tells of another handler
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
@@ -150,6 +151,7 @@ func (w *Worker) poke() {
 // Run looks after the pod until nothing is left to do for it, or ctx ends. It
 // does not stop the pod's containers when ctx ends.
 func (w *Worker) Run(ctx context.Context) {
+	close(w.began)
 	defer close(w.ended)
 	var passes sync.WaitGroup
 	defer passes.Wait()
