@@ -21,15 +21,21 @@ type folder struct {
 	ephemeral bool
 }
 
-// openFolder makes the folder, 0700, and locks it. With an empty path it is a temporary one, which
+// folderMode lets nobody list the folder, and everybody walk through it: pods that have users of their
+// own reach their root below it as these. What lies in it is closed by itself.
+const folderMode = 0o711
+
+// openFolder makes the folder and locks it. With an empty path it is a temporary one, which
 // goes when it is closed.
 func openFolder(path string) (*folder, error) {
 	f := &folder{path: path, ephemeral: path == ""}
 	var err error
 	if f.ephemeral {
-		f.path, err = os.MkdirTemp("", "podling-")
+		if f.path, err = os.MkdirTemp("", "podling-"); err == nil {
+			err = os.Chmod(f.path, folderMode)
+		}
 	} else if f.path, err = filepath.Abs(path); err == nil {
-		err = os.MkdirAll(f.path, 0o700)
+		err = os.MkdirAll(f.path, folderMode)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("no data folder (choose another with --data-dir): %w", err)

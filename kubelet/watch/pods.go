@@ -4,12 +4,14 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -36,23 +38,23 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 		},
 	}
 	p := &Pods{informer: cache.NewSharedIndexInformer(lw, &v1.Pod{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
-	if err := p.informer.SetTransform(fromAPI); err != nil {
-		return nil, err
-	}
+	since := since{}
 	_, err := p.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(o any) { on(o.(*v1.Pod), false) },
+		AddFunc: func(o any) { on(since.mark(o.(*v1.Pod)), false) },
 		UpdateFunc: func(was, is any) {
 			old, pod := was.(*v1.Pod), is.(*v1.Pod)
 			if old.UID != pod.UID { // deleted and made anew between two looks
+				delete(since, old.UID)
 				on(old, true)
 			}
-			on(pod, false)
+			on(since.mark(pod), false)
 		},
 		DeleteFunc: func(o any) {
 			if d, ok := o.(cache.DeletedFinalStateUnknown); ok {
 				o = d.Obj
 			}
 			if pod, ok := o.(*v1.Pod); ok {
+				delete(since, pod.UID)
 				on(pod, true)
 			}
 		},
@@ -60,13 +62,24 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 	return p, err
 }
 
-// fromAPI lets no pod of the API pass for a static one, whatever its annotations
-// say (upstream's kubelet writes where a pod is from into each of them).
-func fromAPI(o any) (any, error) {
-	if pod, ok := o.(*v1.Pod); ok && kubetypes.IsStaticPod(pod) {
-		pod.Annotations[kubetypes.ConfigSourceAnnotationKey] = kubetypes.ApiserverSource
+// since is when each pod was first seen, as it is written into its annotations.
+type since map[types.UID]string
+
+// mark writes into a copy of the pod where it is from and since when it is known,
+// as upstream's kubelet does (pkg/kubelet/config): downward API volumes show it,
+// and no pod of the API passes for a static one, whatever its annotations say.
+func (s since) mark(pod *v1.Pod) *v1.Pod {
+	if s[pod.UID] == "" {
+		s[pod.UID] = kubetypes.NewTimestamp().GetString()
 	}
-	return o, nil
+	marked := *pod
+	marked.Annotations = maps.Clone(pod.Annotations)
+	if marked.Annotations == nil {
+		marked.Annotations = map[string]string{}
+	}
+	marked.Annotations[kubetypes.ConfigSourceAnnotationKey] = kubetypes.ApiserverSource
+	marked.Annotations[kubetypes.ConfigFirstSeenAnnotationKey] = s[pod.UID]
+	return &marked
 }
 
 // Run watches until ctx ends.
