@@ -33,6 +33,7 @@ containers go on running and are found again by the next start; with --ephemeral
 second interrupt ends the process at once.`,
 		Example: `  podling up
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
+  podling up --pod-manifest-path /etc/kubernetes/manifests
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
