@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -184,4 +186,68 @@ func nameTaken(t *testing.T) {
 	s.then()
 	s.api.set(func() { delete(s.api.pods, "p-n") })
 	s.then("create one", "status one a")
+}
+
+// TestMirrorAtRandom does to mirrors what nodes and people do, in any order, with
+// an API server that is away now and then: once it is quiet, the API has the mirror
+// of the last pod with its last status, or none if that is over.
+func TestMirrorAtRandom(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) {
+			s, r := newStage(t), rand.New(rand.NewPCG(seed, 5))
+			content := 0
+			var pod *v1.Pod // nil: over
+			var said string
+			for step := range 30 {
+				switch r.IntN(8) {
+				case 0, 1, 2:
+					if pod == nil {
+						content++
+						pod = staticPod(fmt.Sprint("content", content))
+					}
+					said = fmt.Sprint("step ", step)
+					s.Status(pod, saying(said, v1.ConditionTrue))
+				case 3:
+					if pod != nil {
+						ending := pod.DeepCopy()
+						ending.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+						s.Status(ending, saying("ending", v1.ConditionFalse))
+						s.Delete(ending)
+						s.Forget(ending)
+						pod = nil
+					}
+				case 4:
+					// The server may be away, or have none: that is as good.
+					o := metav1.DeleteOptions{}
+					if r.IntN(2) == 0 {
+						o.GracePeriodSeconds = new(int64)
+					}
+					_ = s.api.CoreV1().Pods("default").Delete(t.Context(), "p-n", o)
+				case 5:
+					s.api.set(func() { s.api.down = !s.api.down })
+				case 6:
+					time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
+				case 7:
+					synctest.Wait()
+				}
+			}
+			s.api.set(func() { s.api.down = false })
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			var has *v1.Pod
+			s.api.set(func() { has = s.api.pods["p-n"] })
+			switch {
+			case pod == nil && has != nil:
+				t.Errorf("seed %d: the pod is over, and the API has %v of it\n%q", seed, has.Labels, s.api.log)
+			case pod != nil && has == nil:
+				t.Errorf("seed %d: the API has nothing of it\n%q", seed, s.api.log)
+			case pod != nil && (has.Labels["is"] != pod.Labels["is"] || has.Status.Message != said || has.DeletionTimestamp != nil):
+				t.Errorf("seed %d: the API has %v saying %q, not %v saying %q\n%q", seed, has.Labels, has.Status.Message, pod.Labels, said, s.api.log)
+			}
+			s.Wait()
+			if len(s.pods) > 0 && pod == nil {
+				t.Errorf("seed %d: of pods that are gone %d are remembered", seed, len(s.pods))
+			}
+		})
+	}
 }
