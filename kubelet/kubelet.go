@@ -7,7 +7,8 @@
 //	report ── write the status
 //
 // The other folders are what a worker acts with (image, volume, environment,
-// dns, hook, cgroup) and what makes the node a node of its cluster (node, server).
+// dns, hook, cgroup), what ends pods for the node's sake (stats, eviction,
+// preemption), and what makes the node a node of its cluster (node, server).
 package kubelet
 
 import (

@@ -83,7 +83,9 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 // end applies what ends a pod from outside its containers: eviction, or its deadline.
 func end(pod *v1.Pod, s *v1.PodStatus, seen *Observed, p *Plan, now time.Time) {
 	if seen.Evict != nil {
-		if seen.Killed { // until then it shows what it does, as if nothing were
+		// Until it has stopped it shows what it does, as if nothing were; and it has
+		// succeeded if all its containers ended well when they were told to.
+		if seen.Killed && s.Phase != v1.PodSucceeded {
 			s.Phase, s.Reason, s.Message = v1.PodFailed, seen.Evict.Reason, seen.Evict.Message
 		}
 		return
