@@ -46,7 +46,7 @@ var notYet = []struct {
 	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Condition, []string{"Infeasible"}},
 	{"v1.36's API server refuses what a node could never grant (admission plugin PodResize); it is left to static CPU policies and swap", reason.Event, []string{"ResizeInfeasible"}},
 	{"there are no disks and devices", reason.Pod, []string{"VolumeAttachmentLimitExceeded"}},
-	{"there are no disks and devices", reason.Event, []string{"FailedAttachVolume", "FailedMapVolume", "FailedPrepareDynamicResources"}},
+	{"there are no disks and devices", reason.Event, []string{"FailedAttachVolume", "FailedMapVolume"}},
 	{"every report has a status of every container", reason.Condition, []string{"UnknownContainerStatuses"}},
 }
 

@@ -33,6 +33,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/kubelet/claim"
 	"github.com/podling/podling/kubelet/dns"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/eviction"
@@ -128,6 +129,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Volumes:    volume.New(cfg.RootDir, client, cfg.NodeName, func() *v1.Node { return k.node.Known() }, k.recorder),
 		ClusterDNS: cfg.ClusterDNS, ClusterDomain: cfg.ClusterDomain, ResolvConf: "/etc/resolv.conf",
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
+		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
 		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },

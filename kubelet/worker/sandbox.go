@@ -30,6 +30,9 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 	if err != nil {
 		return failed("FailedCreatePodContainer", "unable to ensure pod container exists: ", err)
 	}
+	if err := p.node.Claims.Prepare(ctx, p.pod); err != nil {
+		return failed("FailedPrepareDynamicResources", "Failed to prepare dynamic resources: ", err)
+	}
 	config, err := p.sandboxConfig(ctx, a.Attempt, parent)
 	if err == nil {
 		err = os.MkdirAll(config.LogDirectory, 0o755)

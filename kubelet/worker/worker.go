@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/kubelet/claim"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/handler"
 	"github.com/podling/podling/kubelet/hook"
@@ -54,6 +55,7 @@ type Node struct {
 	Users       *userns.Ranges
 	Probers     *probe.Probers
 	Hooks       *hook.Runner
+	Claims      *claim.Claims
 	Reporter    *report.Reporter
 	Faults      *fault.Faults
 	Clock       clock.WithTicker

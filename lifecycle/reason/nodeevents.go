@@ -191,7 +191,7 @@ var nodeEvents = []Reason{
 		Next:    "Tried again with the next sync.",
 		Fix:     []string{"kubectl get resourceclaims; the driver's log on the node"},
 		Source:  []string{eventNames, "KEP-4381"},
-		Example: Example{"", "podling has no devices"},
+		Example: Example{"FailedPrepareDynamicResources.yaml", "claims a device by a ResourceClaim that does not exist; no other would do on podling's node, which has no device drivers"},
 	},
 	{
 		Name: "ResizeStarted", Kind: Event, Where: inEvent,
