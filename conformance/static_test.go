@@ -73,7 +73,7 @@ func (m manifests) diary(name string, want ...string) {
 		if err != nil && !os.IsNotExist(err) {
 			m.Fatal(err)
 		}
-		lines = strings.Split(strings.TrimSpace(string(raw)), "\n")
+		lines = strings.FieldsFunc(string(raw), func(r rune) bool { return r == '\n' })
 		return len(lines) >= len(want)
 	})
 	if !slices.Equal(lines, want) {
@@ -111,6 +111,13 @@ func TestStaticPods(t *testing.T) {
 	m.put("changes", "1", "default")
 	m.put("lonely", "1", "later")
 	p, client := up()
+	t.Cleanup(func() {
+		if t.Failed() { // it has not been stopped, or not in order
+			if err := p.Stop(); err != nil {
+				t.Log(err)
+			}
+		}
+	})
 	on := func(name string) string { return name + "-" + p.Node }
 	stays, goes, changes := on("stays"), on("goes"), on("changes")
 	until(t, "three static pods run", func() bool { return len(running(t, client)) == 3 })
