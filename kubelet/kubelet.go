@@ -40,6 +40,7 @@ import (
 	"github.com/podling/podling/kubelet/handler"
 	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/kubelet/image"
+	"github.com/podling/podling/kubelet/logs"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
@@ -219,6 +220,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	go must("the node's port", k.server.Serve)
 	go must("the node object", k.node.Run)
 	go k.shared.Volumes.Run(ctx)
+	go logs.New(k.config.LogDir, k.config.Runtime, logs.Of{PodUID: worker.LabelPodUID, Container: worker.LabelContainerName}).Run(ctx)
 	go k.pods.Run(ctx)
 	go k.evictor.Run(ctx)
 	look := make(chan struct{}, 1)

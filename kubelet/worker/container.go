@@ -80,7 +80,7 @@ func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerCo
 		Mounts:     mounts,
 		Devices:    devices,
 		Labels: map[string]string{LabelPodName: pod.Name, LabelPodNamespace: pod.Namespace, LabelPodUID: string(pod.UID),
-			labelContainerName: c.Name},
+			LabelContainerName: c.Name},
 		Annotations: map[string]string{annotationHash: lifecycle.Hash(c), annotationRestartCount: strconv.Itoa(int(restarts)), annotationResources: string(given),
 			annotationMessagePath: c.TerminationMessagePath, annotationMessagePolicy: string(c.TerminationMessagePolicy)},
 		LogPath:   filepath.Join(c.Name, fmt.Sprintf("%d.log", restarts)),

@@ -22,7 +22,7 @@ const (
 	LabelPodName       = "io.kubernetes.pod.name"
 	LabelPodNamespace  = "io.kubernetes.pod.namespace"
 	LabelPodUID        = "io.kubernetes.pod.uid"
-	labelContainerName = "io.kubernetes.container.name"
+	LabelContainerName = "io.kubernetes.container.name"
 
 	annotationHash          = "io.kubernetes.container.hash"
 	annotationResources     = "podling.dev/resources" // that the container was given when it was made
@@ -61,7 +61,7 @@ func State(s runtimeapi.ContainerState) lifecycle.ContainerState { return states
 // (upstream: toKubeContainerStatus in pkg/kubelet/kuberuntime/kuberuntime_container.go).
 func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus) lifecycle.Container {
 	c := lifecycle.Container{
-		ID: runtimeName + "://" + s.GetId(), Name: s.GetLabels()[labelContainerName], SandboxID: sandboxID,
+		ID: runtimeName + "://" + s.GetId(), Name: s.GetLabels()[LabelContainerName], SandboxID: sandboxID,
 		Image: s.GetImage().GetImage(), ImageID: s.GetImageRef(), Hash: s.GetAnnotations()[annotationHash],
 		State: states[s.GetState()], CreatedAt: time.Unix(0, s.GetCreatedAt()), User: user(s.GetUser()),
 	}
