@@ -1,0 +1,3 @@
+$K apply -f pod.yaml
+status p ImagePullBackOff 60
+sleep 2

@@ -1,0 +1,3 @@
+$K apply -f pod.yaml
+event p FailedMount 60
+sleep 2

@@ -1,0 +1,3 @@
+$K apply -f pod.yaml
+status p CreateContainerConfigError 60
+sleep 2
