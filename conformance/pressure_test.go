@@ -49,7 +49,9 @@ func TestDiskPressure(t *testing.T) {
 		}
 		return pod
 	}
-	logs := func() error { return client.Pods("default").GetLogs("over", &v1.PodLogOptions{}).Do(t.Context()).Error() }
+	logs := func() error {
+		return client.Pods("default").GetLogs("over", &v1.PodLogOptions{}).Do(t.Context()).Error()
+	}
 	until(t, "a pod that is over", func() bool { return get("over").Status.Phase == v1.PodFailed })
 	until(t, "a pod that runs", func() bool { return get("needed").Status.Phase == v1.PodRunning })
 	if err := logs(); err != nil {
