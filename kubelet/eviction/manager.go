@@ -25,8 +25,8 @@ const (
 	// lookEvery is how long the manager waits between two looks. Upstream looks every ten seconds, at
 	// figures that are up to a minute old.
 	lookEvery = time.Second
-	// helpless is how long it waits when the node is short of something and nothing can be done
-	// (upstream's monitoring period).
+	// helpless is how long it waits when nothing can be done: the node cannot be measured, or is short
+	// of something and has nothing to give up (upstream's monitoring period).
 	helpless = 10 * time.Second
 	// measureLimit bounds the time that the runtime has to answer.
 	measureLimit = 10 * time.Second
@@ -132,7 +132,7 @@ func (m *Manager) look(ctx context.Context) (evicted []types.UID, pause time.Dur
 	v, err := m.measure(ctx)
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "What is free on the machine cannot be measured")
-		return nil, lookEvery
+		return nil, helpless
 	}
 	if evicted := m.enforceLimits(ctx, v.machine.ImagesApart); len(evicted) > 0 || len(v.due) == 0 {
 		return evicted, lookEvery // there may be enough once they are gone

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +20,10 @@ import (
 
 // stubborn is a node whose one pod exceeds its limit and does not go.
 type stubborn struct {
-	began   time.Time
-	pod     *v1.Pod
+	began time.Time
+	pod   *v1.Pod
+
+	sync.Mutex
 	gone    chan struct{}
 	evicted []time.Duration // when it was told to go
 	broken  bool            // the machine cannot be measured
@@ -29,6 +32,8 @@ type stubborn struct {
 func (s *stubborn) node() Node {
 	return Node{
 		Machine: func(context.Context) (stats.Machine, error) {
+			s.Lock()
+			defer s.Unlock()
 			if s.broken {
 				return stats.Machine{}, errors.New("no figures")
 			}
@@ -40,6 +45,8 @@ func (s *stubborn) node() Node {
 		},
 		Pods: func() []*v1.Pod { return []*v1.Pod{s.pod} },
 		Evict: func(*v1.Pod, lifecycle.Eviction) <-chan struct{} {
+			s.Lock()
+			defer s.Unlock()
 			s.evicted = append(s.evicted, time.Since(s.began))
 			return s.gone
 		},
@@ -49,13 +56,39 @@ func (s *stubborn) node() Node {
 	}
 }
 
+// told is when the pod was told to go, once all is quiet.
+func (s *stubborn) told() []time.Duration {
+	synctest.Wait()
+	s.Lock()
+	defer s.Unlock()
+	return slices.Clone(s.evicted)
+}
+
+// set changes how it behaves.
+func (s *stubborn) set(change func()) {
+	s.Lock()
+	defer s.Unlock()
+	change()
+}
+
 func (s *stubborn) run(t *testing.T) {
 	m, err := New(Config{}, s.node())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.began, s.gone = time.Now(), make(chan struct{})
-	go m.Run(t.Context())
+	start(t, m)
+}
+
+// start runs a manager until the test ends.
+func start(t *testing.T, m *Manager) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { m.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }
 
 // A pod that is slow to go is not told again, and is told again only if it comes back.
@@ -64,16 +97,16 @@ func TestSlowToGo(t *testing.T) {
 		s := &stubborn{pod: podOf(t, `{volumes: [{name: v, emptyDir: {sizeLimit: 10Mi}}], containers: [{name: main}]}`)}
 		s.run(t)
 		time.Sleep(2 * goneLimit)
-		synctest.Wait()
-		if len(s.evicted) != 1 {
-			t.Fatalf("told to go after %v", s.evicted)
+		if told := s.told(); len(told) != 1 {
+			t.Fatalf("told to go after %v", told)
 		}
-		close(s.gone)
-		s.gone = make(chan struct{})
+		s.set(func() {
+			close(s.gone)
+			s.gone = make(chan struct{})
+		})
 		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if len(s.evicted) != 2 {
-			t.Errorf("told to go after %v, want twice", s.evicted)
+		if told := s.told(); len(told) != 2 {
+			t.Errorf("told to go after %v, want twice", told)
 		}
 	})
 }
@@ -94,7 +127,7 @@ func TestMeasuringIsCheap(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.began = time.Now()
-		go m.Run(t.Context())
+		start(t, m)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for i := range looks[1:] {
@@ -113,18 +146,15 @@ func TestNoFigures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stubborn{broken: true, pod: podOf(t, `{volumes: [{name: v, emptyDir: {sizeLimit: 10Mi}}], containers: [{name: main}]}`)}
 		s.run(t)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if len(s.evicted) > 0 {
-			t.Errorf("evicted without figures after %v", s.evicted)
+		time.Sleep(time.Minute)
+		if told := s.told(); len(told) > 0 {
+			t.Errorf("evicted without figures after %v", told)
 		}
-		s.broken = false
-		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if len(s.evicted) != 1 {
-			t.Errorf("evicted after %v", s.evicted)
+		s.set(func() { s.broken = false })
+		time.Sleep(helpless + time.Second)
+		if told := s.told(); len(told) != 1 {
+			t.Errorf("evicted after %v", told)
 		}
-		close(s.gone)
 	})
 }
 
