@@ -64,10 +64,14 @@ const (
 )
 
 // The states: RuntimeDown strikes every call, and NetworkNotReady what the
-// runtime says of its network.
+// runtime says of its network. Between the node and the API server nothing passes
+// with NodeUnreachable; with APIServerUnreachable the API server still reaches the
+// node's port.
 const (
-	RuntimeDown     Call = "RuntimeDown"
-	NetworkNotReady Call = "NetworkNotReady"
+	RuntimeDown          Call = "RuntimeDown"
+	NetworkNotReady      Call = "NetworkNotReady"
+	NodeUnreachable      Call = "NodeUnreachable"
+	APIServerUnreachable Call = "APIServerUnreachable"
 )
 
 // scope is for whom a call is made.
@@ -90,7 +94,7 @@ var scopes = func() map[Call]scope {
 		step: {PreCreateContainer, PreStartContainer, EnsurePodCgroup},
 		ofNode: {Version, Status, RuntimeConfig, UpdateRuntimeConfig, GetContainerEvents, ListContainerStats, ListPodSandboxStats,
 			ListMetricDescriptors, ListPodSandboxMetrics, ListImages, RemoveImage, ImageFsInfo},
-		state: {RuntimeDown, NetworkNotReady},
+		state: {RuntimeDown, NetworkNotReady, NodeUnreachable, APIServerUnreachable},
 	} {
 		for _, c := range calls {
 			out[c] = s
@@ -104,6 +108,9 @@ func Calls() []Call { return slices.Sorted(maps.Keys(scopes)) }
 
 // forPod: the call is made for some pod.
 func (c Call) forPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+
+// cuts: the state is of the way between the node and its API server.
+func (c Call) cuts() bool { return c == NodeUnreachable || c == APIServerUnreachable }
 
 // check says whether there is such a call.
 func (c Call) check() error {

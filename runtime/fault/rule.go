@@ -29,6 +29,8 @@ type Rule struct {
 	Image string `json:"image,omitempty"`
 	// Container is a pattern of the container's name.
 	Container string `json:"container,omitempty"`
+	// Node is a pattern of the name of the node that calls.
+	Node string `json:"node,omitempty"`
 
 	// Error is what the call fails with. A rule without error, delay and hang
 	// fails too, with words of its own.
@@ -93,6 +95,9 @@ func (r Rule) Check() error {
 	if r.Call == NetworkNotReady && (r.Hang || r.Code != "" || r.Delay.Duration > 0) {
 		bad("call %s is a state that the runtime reports: only error can be given, which is its message", r.Call)
 	}
+	if r.Call.cuts() && (r.Hang || r.Error+r.Code != "" || r.Delay.Duration > 0 || r.Probability != nil || r.Count > 0) {
+		bad("call %s is a state of the network: only node can be given, and name", r.Call)
+	}
 	return errors.Join(errs...)
 }
 
@@ -134,7 +139,7 @@ func (r Rule) err() error {
 // Scope is which of its calls the rule is about, in words: "pod=web-* image=nginx*".
 func (r Rule) Scope() string {
 	var words []string
-	for _, m := range []struct{ what, pattern string }{{"pod", r.Pod}, {"selector", r.Selector}, {"container", r.Container}, {"image", r.Image}} {
+	for _, m := range []struct{ what, pattern string }{{"node", r.Node}, {"pod", r.Pod}, {"selector", r.Selector}, {"container", r.Container}, {"image", r.Image}} {
 		if m.pattern != "" {
 			words = append(words, m.what+"="+m.pattern)
 		}
@@ -165,10 +170,10 @@ func (r Rule) Effect() string {
 // armed is a rule that is in force.
 type armed struct {
 	Rule
-	selector              labels.Selector
-	pod, image, container *regexp.Regexp
-	owner                 string // the pod whose annotation it stands in: NAMESPACE/NAME
-	gone                  chan struct{}
+	selector                    labels.Selector
+	pod, image, container, node *regexp.Regexp
+	owner                       string // the pod whose annotation it stands in: NAMESPACE/NAME
+	gone                        chan struct{}
 
 	hits int
 	seen map[turn]uint64 // how often chance was asked
@@ -182,7 +187,7 @@ func arm(r Rule) (*armed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &armed{Rule: r, selector: selector, pod: pattern(r.Pod), image: pattern(r.Image), container: pattern(r.Container),
+	return &armed{Rule: r, selector: selector, pod: pattern(r.Pod), image: pattern(r.Image), container: pattern(r.Container), node: pattern(r.Node),
 		gone: make(chan struct{}), seen: map[turn]uint64{}}, nil
 }
 
@@ -200,7 +205,8 @@ func (a *armed) matches(call Call, t target) bool {
 	switch {
 	case a.Call != call && a.Call != RuntimeDown, a.Call == RuntimeDown && scopes[call] == step:
 		return false
-	case a.image != nil && !a.image.MatchString(t.image), a.container != nil && !a.container.MatchString(t.container):
+	case a.image != nil && !a.image.MatchString(t.image), a.container != nil && !a.container.MatchString(t.container),
+		a.node != nil && !a.node.MatchString(t.node):
 		return false
 	case a.pod == nil && a.Selector == "":
 		return true

@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 		`{call: PullImage, pod: "default/web-*", selector: app=web, image: "*/nginx:*", container: "m?in", error: x, code: Unavailable, delay: 1s, probability: 0.5, seed: 7, count: 3}`: "",
 		`{call: RuntimeDown, hang: true}`:              "",
 		`{}`:                                           "call is missing",
-		`{call: PullPicture}`:                          `call "PullPicture" does not exist; there are Attach, `,
+		`{call: PullPicture}`:                          `call "PullPicture" does not exist; there are APIServerUnreachable, Attach, `,
 		`{call: pullimage}`:                            `do you mean PullImage?`,
 		`{call: PullImage, eror: x}`:                   `unknown field "eror"`,
 		`{call: PullImage, name: a/b}`:                 `name "a/b"`,
@@ -66,7 +66,7 @@ func TestOfPod(t *testing.T) {
 
 func TestMatches(t *testing.T) {
 	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{"app": "web"}}}
-	web := target{pod, "main", "registry.example/team/web:1"}
+	web := target{pod, "main", "registry.example/team/web:1", "n1"}
 	for _, test := range []struct {
 		rule Rule
 		call Call
