@@ -1,4 +1,4 @@
-package fault
+package rule
 
 import (
 	"fmt"
@@ -102,8 +102,14 @@ var scopes = func() map[Call]scope {
 // Calls are all that a rule may strike, sorted by name.
 func Calls() []Call { return slices.Sorted(maps.Keys(scopes)) }
 
-// forPod: the call is made for some pod.
-func (c Call) forPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+// ForPod: the call is made for some pod. There is such a call.
+func (c Call) ForPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+
+// Step: it is a step of the node's own, and not a call.
+func (c Call) Step() bool { return scopes[c] == step }
+
+// State: it is a state of the runtime, and not a call.
+func (c Call) State() bool { return scopes[c] == state }
 
 // check says whether there is such a call.
 func (c Call) check() error {
