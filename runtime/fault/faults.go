@@ -37,16 +37,6 @@ func New(clk clock.Clock) *Faults {
 	return &Faults{clock: clk, pods: map[types.UID][]*armed{}, changed: make(chan struct{})}
 }
 
-// Fault is a rule in force.
-type Fault struct {
-	Rule `json:",inline"`
-	// Owner is the pod whose annotation the rule stands in, NAMESPACE/NAME; "" if
-	// it was added by hand.
-	Owner string `json:"owner,omitempty"`
-	// Hits is how many calls it has struck.
-	Hits int `json:"hits"`
-}
-
 // The errors of Add and Remove that a caller may want to tell from others.
 var (
 	ErrExists   = errors.New("there is a fault of that name already; remove it first")

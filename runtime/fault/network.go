@@ -15,7 +15,7 @@ func (f *Faults) Cut(node string) (fromServer, fromNode bool, changed <-chan str
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range f.rules {
-		if a.Call.cuts() && a.matches(a.Call, target{node: node}) {
+		if a.Call.Cuts() && a.matches(a.Call, target{node: node}) {
 			a.hits++
 			fromServer = true
 			fromNode = fromNode || a.Call == NodeUnreachable

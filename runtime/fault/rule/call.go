@@ -1,4 +1,4 @@
-package fault
+package rule
 
 import (
 	"fmt"
@@ -106,11 +106,17 @@ var scopes = func() map[Call]scope {
 // Calls are all that a rule may strike, sorted by name.
 func Calls() []Call { return slices.Sorted(maps.Keys(scopes)) }
 
-// forPod: the call is made for some pod.
-func (c Call) forPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+// ForPod: the call is made for some pod. There is such a call.
+func (c Call) ForPod() bool { return scopes[c] == ofPod || scopes[c] == step }
 
-// cuts: the state is of the way between the node and its API server.
-func (c Call) cuts() bool { return c == NodeUnreachable || c == APIServerUnreachable }
+// Step: it is a step of the node's own, and not a call.
+func (c Call) Step() bool { return scopes[c] == step }
+
+// State: it is a state of the runtime, and not a call.
+func (c Call) State() bool { return scopes[c] == state }
+
+// Cuts: the state is of the way between the node and its API server.
+func (c Call) Cuts() bool { return c == NodeUnreachable || c == APIServerUnreachable }
 
 // check says whether there is such a call.
 func (c Call) check() error {
