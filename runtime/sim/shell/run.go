@@ -218,3 +218,10 @@ func (m *Machine) Stream(ctx context.Context, args []string, limit time.Duration
 	p.finish(q.code)
 	return Result{Code: q.code, TimedOut: late.Load()}, nil
 }
+
+// Own says whether the process is, by now, a program of the image's own.
+func (p *Proc) Own() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own
+}
