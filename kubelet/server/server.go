@@ -35,8 +35,8 @@ type Config struct {
 	// Cert is shown to callers, ClientCAs sign those who are let in.
 	Cert      tls.Certificate
 	ClientCAs *x509.CertPool
-	// Runtime has the containers.
-	Runtime internalapi.RuntimeService
+	// Runtime has the pod's containers.
+	Runtime func(pod *v1.Pod) internalapi.RuntimeService
 	// Pods are the node's pods with the status that the node decided last: it says which container
 	// is meant by a name. They are not changed.
 	Pods func() []*v1.Pod

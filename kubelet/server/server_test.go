@@ -21,7 +21,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/utils/clock"
 
 	busybox "github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/kubelet/server"
@@ -169,9 +168,9 @@ func serveUntil(t *testing.T) (client *rest.Config, ca *authority, end func()) {
 	ca = newAuthority(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
-	faults := fault.New(clock.RealClock{})
+	faults := fault.New(clock.Real{})
 	s, err := server.Listen(server.Config{
-		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: faults.Runtime(runtime),
+		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: func(*v1.Pod) internalapi.RuntimeService { return faults.Runtime(runtime, "n") },
 		Pods: func() []*v1.Pod { return []*v1.Pod{thePod} }, Faults: faults,
 	})
 	if err != nil {
