@@ -38,8 +38,9 @@ func (w *world) checkStatus(old, pod *v1.Pod) {
 		if n != 1 {
 			w.wrong("container %s of pod %s is in %d states at once", c.Name, pod.Name, n)
 		}
-		if c.State.Running != nil && w.ran[pod.Name+" "+c.Name] > 0 && int(c.RestartCount) < w.attempt[pod.Name+" "+c.Name] {
-			w.wrong("container %s of pod %s has started %d times anew and shows %d restarts", c.Name, pod.Name, w.attempt[pod.Name+" "+c.Name], c.RestartCount)
+		_, id, _ := strings.Cut(c.ContainerID, "://")
+		if was, started := w.attempts[id]; started && int(c.RestartCount) < was {
+			w.wrong("container %s of pod %s was started with restart count %d and shows %d", c.Name, pod.Name, was, c.RestartCount)
 		}
 	}
 	if c := lifecycle.Condition(is, v1.PodReady); c != nil && c.Status == v1.ConditionTrue {
@@ -62,23 +63,28 @@ func (w *world) checkDeleted(pod *v1.Pod) {
 	}
 }
 
-// checkStart: a container is about to be started.
-func (w *world) checkStart(id string) {
-	for _, c := range w.containers() {
-		if c.Id != id {
-			continue
-		}
-		uid := c.Labels[worker.LabelPodUID]
-		key, attempt := uid[:2]+" "+c.Metadata.Name, int(c.Metadata.Attempt)
-		if w.ran[key] > 0 && attempt <= w.attempt[key] {
-			w.wrong("container %s starts with restart count %d, and had %d before", key, attempt, w.attempt[key])
-		}
-		w.attempt[key] = attempt
-		w.ran[key]++
-		if pod := w.all[uid[:2]]; w.ran[key] > 1 && pod.Spec.RestartPolicy == v1.RestartPolicyNever && !sidecar(pod, c.Metadata.Name) {
-			w.wrong("container %s may run once only, and starts again", key)
-		}
+// start has the runtime start a container, whose turn it has to be.
+func (w *world) start(id string, start func() error) error {
+	list := w.containers()
+	i := slices.IndexFunc(list, func(c *runtimeapi.Container) bool { return c.Id == id })
+	if i < 0 {
+		return start() // it is gone, which the runtime says
 	}
+	c := list[i]
+	uid := c.Labels[worker.LabelPodUID]
+	key, attempt := uid[:2]+" "+c.Metadata.Name, int(c.Metadata.Attempt)
+	if w.ran[key] > 0 && attempt <= w.attempt[key] {
+		w.wrong("container %s starts with restart count %d, and had %d before", key, attempt, w.attempt[key])
+	}
+	if pod := w.all[uid[:2]]; w.ran[key] > 0 && pod.Spec.RestartPolicy == v1.RestartPolicyNever && !sidecar(pod, c.Metadata.Name) {
+		w.wrong("container %s may run once only, and starts again", key)
+	}
+	err := start()
+	if err == nil {
+		w.attempt[key], w.attempts[id] = attempt, attempt
+		w.ran[key]++
+	}
+	return err
 }
 
 func sidecar(pod *v1.Pod, name string) bool {

@@ -87,8 +87,7 @@ func (g gates) CreateContainer(ctx context.Context, sandbox string, config *runt
 
 func (g gates) StartContainer(ctx context.Context, id string) error {
 	return do(ctx, g.of, g.of.name(id)+" StartContainer", func() error {
-		g.of.checkStart(id)
-		return g.RuntimeService.StartContainer(ctx, id)
+		return g.of.start(id, func() error { return g.RuntimeService.StartContainer(ctx, id) })
 	})
 }
 

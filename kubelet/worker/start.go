@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
@@ -33,6 +34,9 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	if !p.sandboxStands(ctx) {
 		return false // it is made anew first
 	}
+	if !p.dropUnstarted(ctx, spec.Name) {
+		return false
+	}
 	s := &starting{pass: p, c: spec, action: a}
 	ctx, patience = fault.For(ctx, p.pod, spec.Name, spec.Image), fault.For(patience, p.pod, spec.Name, spec.Image)
 	if a.Backoff != nil {
@@ -56,6 +60,27 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 			return false // given up: the pod is to end
 		}
 	}
+}
+
+// dropUnstarted removes what an earlier start has made and not brought up, as far
+// as anybody knows: the runtime may still be about to, for a node that has lost
+// patience or was started anew since, and then two of the container would run.
+// False: the runtime does not remove it, perhaps because it is coming up.
+func (p *pass) dropUnstarted(ctx context.Context, name string) bool {
+	for _, c := range p.seen.Containers {
+		if c.Name != name || c.State != lifecycle.Created {
+			continue
+		}
+		if err := p.node.Runtime.RemoveContainer(ctx, bare(c.ID)); err != nil && !notFound(err) {
+			p.criError(err)
+			p.log().Error(err, "Removing a container that was made and not started; trying again", "container", name)
+			p.node.Clock.Sleep(time.Second)
+			_ = p.refresh(ctx, c.SandboxID, bare(c.ID)) // it may run by now; if the runtime does not say, its news do
+			return false
+		}
+		p.forget(c.ID)
+	}
+	return true
 }
 
 // do carries one step out; false if there is no patience left for it.
