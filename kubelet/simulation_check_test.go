@@ -41,6 +41,8 @@ func (w *world) checkStatus(old, pod *v1.Pod) {
 		_, id, _ := strings.Cut(c.ContainerID, "://")
 		if was, started := w.attempts[id]; started && int(c.RestartCount) < was {
 			w.wrong("container %s of pod %s was started with restart count %d and shows %d", c.Name, pod.Name, was, c.RestartCount)
+		} else if started {
+			w.shown[pod.Name+" "+c.Name] = max(was, w.shown[pod.Name+" "+c.Name])
 		}
 	}
 	if c := lifecycle.Condition(is, v1.PodReady); c != nil && c.Status == v1.ConditionTrue {
@@ -73,18 +75,26 @@ func (w *world) start(id string, start func() error) error {
 	c := list[i]
 	uid := c.Labels[worker.LabelPodUID]
 	key, attempt := uid[:2]+" "+c.Metadata.Name, int(c.Metadata.Attempt)
-	if w.ran[key] > 0 && attempt <= w.attempt[key] {
-		w.wrong("container %s starts with restart count %d, and had %d before", key, attempt, w.attempt[key])
+	if before, shown := w.shown[key]; shown && attempt <= before {
+		w.wrong("container %s starts with restart count %d, and one of %d was shown before", key, attempt, before)
 	}
 	if pod := w.all[uid[:2]]; w.ran[key] > 0 && pod.Spec.RestartPolicy == v1.RestartPolicyNever && !sidecar(pod, c.Metadata.Name) {
 		w.wrong("container %s may run once only, and starts again", key)
 	}
 	err := start()
 	if err == nil {
-		w.attempt[key], w.attempts[id] = attempt, attempt
-		w.ran[key]++
+		w.attempts[id] = attempt
 	}
 	return err
+}
+
+// started: the node has heard that a container came up. One that came up and went
+// without the node, which had crashed, having ever heard of it counts for nothing.
+func (w *world) started(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := strings.Fields(w.names[id]) // pod: container attempt
+	w.ran[strings.TrimSuffix(name[0], ":")+" "+name[1]]++
 }
 
 func sidecar(pod *v1.Pod, name string) bool {

@@ -86,9 +86,13 @@ func (g gates) CreateContainer(ctx context.Context, sandbox string, config *runt
 }
 
 func (g gates) StartContainer(ctx context.Context, id string) error {
-	return do(ctx, g.of, g.of.name(id)+" StartContainer", func() error {
+	err := do(ctx, g.of, g.of.name(id)+" StartContainer", func() error {
 		return g.of.start(id, func() error { return g.RuntimeService.StartContainer(ctx, id) })
 	})
+	if err == nil {
+		g.of.started(id)
+	}
+	return err
 }
 
 func (g gates) StopContainer(ctx context.Context, id string, timeout int64) error {

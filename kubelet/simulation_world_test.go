@@ -45,8 +45,8 @@ type world struct {
 
 	names    map[string]string  // of sandboxes and containers, by ID
 	all      map[string]*v1.Pod // that ever were, by name
-	attempt  map[string]int     // that each container was started with last, by pod and name
-	attempts map[string]int     // and each by its ID
+	shown    map[string]int     // the highest restart count that the API had of a container that ran, by pod and name
+	attempts map[string]int     // that containers were started with, by ID
 	ran      map[string]int     // how often it was started
 	refused  bool               // an API write failed, and is to be tried again
 }
@@ -63,7 +63,7 @@ type nodeLife struct {
 
 func newWorld(s *stage, dir string, others kubernetes.Interface, env *environment.Maker) *world {
 	w := &world{stage: s, dir: dir, others: others, env: env, api: api{pods: map[string]*v1.Pod{}},
-		names: map[string]string{}, all: map[string]*v1.Pod{}, attempt: map[string]int{}, attempts: map[string]int{}, ran: map[string]int{}}
+		names: map[string]string{}, all: map[string]*v1.Pod{}, shown: map[string]int{}, attempts: map[string]int{}, ran: map[string]int{}}
 	w.runtime = sim.New(sim.Config{Clock: stageClock{s, nil}, Node: "n"})
 	return w
 }

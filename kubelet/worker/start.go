@@ -62,20 +62,26 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	}
 }
 
-// dropUnstarted removes what an earlier start has made and not brought up, as far
-// as anybody knows: the runtime may still be about to, for a node that has lost
-// patience or was started anew since, and then two of the container would run.
-// False: the runtime does not remove it, perhaps because it is coming up.
+// dropUnstarted removes what an earlier start has made and not brought up: the
+// runtime may still be about to, for a node that has lost patience or was started
+// anew since, and then two of the container would run. False: it came up after all,
+// or the runtime does not say or does not remove it.
 func (p *pass) dropUnstarted(ctx context.Context, name string) bool {
 	for _, c := range p.seen.Containers {
 		if c.Name != name || c.State != lifecycle.Created {
 			continue
 		}
-		if err := p.node.Runtime.RemoveContainer(ctx, bare(c.ID)); err != nil && !notFound(err) {
+		err := p.refresh(ctx, c.SandboxID, bare(c.ID))
+		if err == nil && slices.ContainsFunc(p.seen.Containers, func(is lifecycle.Container) bool { return is.ID == c.ID && is.State != lifecycle.Created }) {
+			return false
+		}
+		if err == nil {
+			err = p.node.Runtime.RemoveContainer(ctx, bare(c.ID))
+		}
+		if err != nil && !notFound(err) {
 			p.criError(err)
 			p.log().Error(err, "Removing a container that was made and not started; trying again", "container", name)
 			p.node.Clock.Sleep(time.Second)
-			_ = p.refresh(ctx, c.SandboxID, bare(c.ID)) // it may run by now; if the runtime does not say, its news do
 			return false
 		}
 		p.forget(c.ID)
