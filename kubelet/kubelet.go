@@ -133,7 +133,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
-		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
+		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}
@@ -169,7 +169,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs,
 		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
-		Pods: k.desk.pods, Faults: faults,
+		Pods:    k.desk.pods, Faults: faults,
 	})
 	if err != nil {
 		return nil, err

@@ -375,7 +375,7 @@ func commands(s *shell, args []string) int {
 	if b := builtins[args[0]]; b != nil {
 		return b(s, args)
 	}
-	return s.program(args).main()
+	return s.call.follow(args, s.exported())
 }
 
 func types(s *shell, args []string) int {

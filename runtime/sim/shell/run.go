@@ -78,7 +78,7 @@ func (p *Proc) run(body func() int) {
 			p.idle(kind == Own, d)
 			return
 		}
-		q = catch(c.main)
+		q = catch(c.whole)
 	}
 	p.finish(q.code)
 }
@@ -144,7 +144,7 @@ func (p *Proc) within(body func(child *Proc) int) int {
 	}()
 	q := catch(func() int { return body(child) })
 	for q.exec != nil {
-		q = catch(q.exec.main)
+		q = catch(q.exec.whole)
 	}
 	child.finish(q.code)
 	return q.code
@@ -211,10 +211,17 @@ func (m *Machine) Stream(ctx context.Context, args []string, limit time.Duration
 		defer t.Stop()
 	}
 	defer context.AfterFunc(ctx, func() { p.die(128 + sigKill) })()
-	q := catch(c.main)
+	q := catch(c.whole)
 	for q.exec != nil {
-		q = catch(q.exec.main)
+		q = catch(q.exec.whole)
 	}
 	p.finish(q.code)
 	return Result{Code: q.code, TimedOut: late.Load()}, nil
+}
+
+// Own says whether the process is, by now, a program of the image's own.
+func (p *Proc) Own() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own
 }
