@@ -131,8 +131,8 @@ spec:
 	for _, p := range c.Sim.List() {
 		names = append(names, p.Name)
 	}
-	if fmt.Sprint(names) != "[leaks from-a-file later]" && fmt.Sprint(names) != "[from-a-file leaks later]" {
-		t.Errorf("%q", names)
+	if got, want := fmt.Sprint(names), "[later from-a-file leaks]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 	c.Sim.Remove("later")
 	if n := len(c.Sim.List()); n != 2 {
