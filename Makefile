@@ -12,6 +12,8 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 # Without cgo the linker leaves out what is never called: 40 MB of binary, and memory at rest.
 export CGO_ENABLED := 0
 export PATH := $(CURDIR)/bin:$(PATH)
+# What podlingtest starts.
+export PODLING_BIN := $(CURDIR)/bin/podling
 
 # golangci-lint is fetched by `make lint` alone: building it takes longer than all else there.
 GOLANGCI := v2.15.0
