@@ -11,7 +11,12 @@
 //	                 timer fires ◀── time jumps to it ◀───────────┘
 package clock
 
-import utilclock "k8s.io/utils/clock"
+import (
+	"context"
+	"time"
+
+	utilclock "k8s.io/utils/clock"
+)
 
 // Clock tells the time, and when it may jump. Sleep is called by those who have
 // begun something; it lets time pass meanwhile. What AfterFunc calls must not block.
@@ -31,11 +36,41 @@ func Pause(c Clock, wait func()) {
 	wait()
 }
 
-// Real is the machine's clock, which asks nobody before it goes on.
+// Real is the machine's clock.
 type Real struct{ utilclock.RealClock }
 
-// Begin does nothing.
+// Begin does nothing: the machine's clock asks nobody before it goes on.
 func (Real) Begin() {}
 
 // End does nothing.
 func (Real) End() {}
+
+// Wait waits until d has passed; false if ctx ended first. The caller has begun
+// something.
+func Wait(ctx context.Context, c Clock, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := c.NewTimer(d)
+	defer t.Stop()
+	passed := false
+	Pause(c, func() {
+		select {
+		case <-t.C():
+			passed = true
+		case <-ctx.Done():
+		}
+	})
+	return passed
+}
+
+// WithTimeout is context.WithTimeout by the clock. The context's error is
+// context.Canceled, whoever ended it.
+func WithTimeout(ctx context.Context, c Clock, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	t := c.AfterFunc(d, cancel)
+	return ctx, func() {
+		t.Stop()
+		cancel()
+	}
+}

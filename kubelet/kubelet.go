@@ -117,7 +117,7 @@ func New(cfg Config) (*Kubelet, error) {
 	clk := clock.RealClock{}
 	faults := fault.New(clk)
 	// A call that hangs by a fault takes up no slot: other pods must not suffer.
-	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime)), faults.Images(cfg.Images)
+	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime), cfg.NodeName), faults.Images(cfg.Images, cfg.NodeName)
 	k := &Kubelet{config: cfg, client: client}
 	k.recorder = newRecorder(client, cfg.NodeName)
 	runtime, err := cfg.Runtime.Version(context.Background(), "0.1.0")

@@ -18,8 +18,8 @@ import (
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/kubernetes/pkg/kubelet/util/format"
 	httpprobe "k8s.io/kubernetes/pkg/probe/http"
-	"k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -30,13 +30,13 @@ const maxAnswer = 10 * 1024
 // Runner runs hooks.
 type Runner struct {
 	runtime internalapi.RuntimeService
-	clock   clock.WithTicker
+	clock   clock.Clock
 	event   func(pod *v1.Pod, e lifecycle.Event)
 	client  *http.Client
 }
 
 // New gives a runner that runs commands through runtime, and says what is odd in Events.
-func New(runtime internalapi.RuntimeService, clock clock.WithTicker, event func(pod *v1.Pod, e lifecycle.Event)) *Runner {
+func New(runtime internalapi.RuntimeService, clock clock.Clock, event func(pod *v1.Pod, e lifecycle.Event)) *Runner {
 	const followRedirectsElsewhere = false
 	return &Runner{runtime: runtime, clock: clock, event: event, client: &http.Client{
 		// The pod's own certificate proves nothing to the node; upstream does not check it either.
@@ -75,14 +75,10 @@ func (r *Runner) Run(ctx context.Context, pod *v1.Pod, c *v1.Container, id, podI
 }
 
 func (r *Runner) sleep(ctx context.Context, d time.Duration) error {
-	t := r.clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return nil
-	case <-ctx.Done():
+	if !clock.Wait(ctx, r.clock, d) {
 		return errors.New("container terminated before sleep hook finished")
 	}
+	return nil
 }
 
 // get asks; any answer is a good one. A server that answers HTTPS with HTTP is

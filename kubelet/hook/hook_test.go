@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podling/podling/clock/clocktest"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	internalapi "k8s.io/cri-api/pkg/apis"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -37,7 +37,7 @@ var (
 
 func run(ctx context.Context, t *testing.T, h *v1.LifecycleHandler) (events []lifecycle.Event, err error) {
 	t.Helper()
-	r := New(commands{}, clocktesting.NewFakeClock(time.Unix(0, 0)), func(_ *v1.Pod, e lifecycle.Event) { events = append(events, e) })
+	r := New(commands{}, clocktest.At(time.Unix(0, 0)), func(_ *v1.Pod, e lifecycle.Event) { events = append(events, e) })
 	return events, r.Run(ctx, pod, container, "id", "127.0.0.1", h)
 }
 

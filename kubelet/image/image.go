@@ -14,8 +14,8 @@ import (
 	"github.com/distribution/reference"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -25,7 +25,7 @@ const parallel = 3
 // Images is the node's view of its images.
 type Images struct {
 	service internalapi.ImageManagerService
-	clock   clock.PassiveClock
+	clock   clock.Clock
 	slots   chan struct{}
 
 	mu   sync.Mutex
@@ -33,7 +33,7 @@ type Images struct {
 }
 
 // New gives the images that service holds.
-func New(service internalapi.ImageManagerService, clock clock.PassiveClock) *Images {
+func New(service internalapi.ImageManagerService, clock clock.Clock) *Images {
 	return &Images{service: service, clock: clock, slots: make(chan struct{}, parallel), last: map[string]time.Time{}}
 }
 
@@ -83,12 +83,18 @@ func (i *Images) User(ctx context.Context, ref string) (uid *int64, name string,
 // Pull pulls the image and says how it went. Credentials are tried in order.
 func (i *Images) Pull(ctx context.Context, name string, auths []*runtimeapi.AuthConfig, sandbox *runtimeapi.PodSandboxConfig) *lifecycle.Pull {
 	stood := i.clock.Now()
-	select {
-	case i.slots <- struct{}{}:
-		defer func() { <-i.slots }()
-	case <-ctx.Done():
+	waited := false
+	clock.Pause(i.clock, func() {
+		select {
+		case i.slots <- struct{}{}:
+			waited = true
+		case <-ctx.Done():
+		}
+	})
+	if !waited {
 		return &lifecycle.Pull{Result: lifecycle.Result{Err: ctx.Err().Error()}}
 	}
+	defer func() { <-i.slots }()
 	began := i.clock.Now()
 	if len(auths) == 0 {
 		auths = []*runtimeapi.AuthConfig{nil}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podling/podling/clock/clocktest"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	testingclock "k8s.io/utils/clock/testing"
 )
 
 // store is the images that a runtime has.
@@ -52,7 +52,7 @@ func (c containers) ListContainers(context.Context, *runtimeapi.ContainerFilter)
 
 // What no container is made from goes, unless it is pinned, or a pod asked for it a moment ago.
 func TestPrune(t *testing.T) {
-	clock := testingclock.NewFakePassiveClock(time.Unix(0, 0))
+	clock := clocktest.At(time.Unix(0, 0))
 	s := &store{images: []*runtimeapi.Image{
 		{Id: "pause", Pinned: true}, {Id: "running"}, {Id: "named", RepoTags: []string{"named:1"}}, {Id: "digested", RepoDigests: []string{"digested@sha256:1"}},
 		{Id: "asked", RepoTags: []string{"asked:1"}}, {Id: "unused"}, {Id: "stuck"},

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
@@ -19,7 +19,7 @@ type Outcome func(containerID, kind string, success bool)
 // goroutine, the pod's worker.
 type Pod struct {
 	probers *Probers
-	clock   clock.WithTicker
+	clock   clock.Clock
 	tell    Outcome
 	running map[string]stops // by container ID
 	done    sync.WaitGroup
@@ -32,7 +32,7 @@ type stops struct {
 }
 
 // Pod gives the probes of one pod, all idle.
-func (ps *Probers) Pod(clk clock.WithTicker, tell Outcome) *Pod {
+func (ps *Probers) Pod(clk clock.Clock, tell Outcome) *Pod {
 	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}}
 }
 

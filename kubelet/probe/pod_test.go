@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/podling/podling/clock/clocktest"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	testclock "k8s.io/utils/clock/testing"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -26,7 +26,7 @@ type patient struct {
 	ip, port string
 	well     map[string]*atomic.Bool // by path
 	asked    chan string             // paths, as they are asked
-	clock    *testclock.FakeClock
+	clock    clocktest.Clock
 	outcomes chan string
 	events   chan string
 	pod      *Pod
@@ -50,7 +50,7 @@ func newPatient(t *testing.T) *patient {
 		t.Fatal(err)
 	}
 	p.ip, p.port, _ = strings.Cut(at.Host, ":")
-	p.clock = testclock.NewFakeClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	p.clock = clocktest.At(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 	p.spec.Name = "main"
 	probers := New(nil, func(_ *v1.Pod, e lifecycle.Event) { p.events <- e.Reason + " " + e.Message })
 	p.pod = probers.Pod(p.clock, func(id, kind string, success bool) { p.outcomes <- fmt.Sprint(id, " ", kind, " ", success) })

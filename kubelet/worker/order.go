@@ -6,8 +6,8 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -49,7 +49,7 @@ func newOrder(pod *v1.Pod, containers []lifecycle.Container) *order {
 
 // wait waits for the container's turn, for at most grace, and gives the whole
 // seconds that it took.
-func (o *order) wait(ctx context.Context, clk clock.WithTicker, name string, grace time.Duration) int64 {
+func (o *order) wait(ctx context.Context, clk clock.Clock, name string, grace time.Duration) int64 {
 	began := clk.Now()
 	t := clk.NewTimer(grace)
 	defer t.Stop()
@@ -58,11 +58,19 @@ func (o *order) wait(ctx context.Context, clk clock.WithTicker, name string, gra
 		if done == nil {
 			continue // it does not run
 		}
-		select {
-		case <-done:
-		case <-t.C():
+		over := false
+		clock.Pause(clk, func() {
+			select {
+			case <-done:
+			case <-t.C():
+				over = true
+			case <-ctx.Done():
+			}
+		})
+		switch {
+		case over:
 			return int64(grace.Seconds())
-		case <-ctx.Done():
+		case ctx.Err() != nil:
 			return int64(clk.Since(began).Seconds())
 		}
 	}

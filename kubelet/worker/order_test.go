@@ -3,8 +3,8 @@ package worker
 import (
 	"testing"
 
+	"github.com/podling/podling/clock"
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -23,7 +23,7 @@ func TestOrder(t *testing.T) {
 	})
 	turn := make(chan struct{})
 	go func() {
-		o.wait(t.Context(), clock.RealClock{}, "side", 1<<62)
+		o.wait(t.Context(), clock.Real{}, "side", 1<<62)
 		close(turn)
 	}()
 	o.ended("main")

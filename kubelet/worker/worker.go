@@ -21,9 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
-	"k8s.io/utils/clock"
 
-	"github.com/podling/podling/kubelet/cgroup"
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/kubelet/claim"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/handler"
@@ -39,6 +38,10 @@ import (
 
 // Node is what the workers of one node share.
 type Node struct {
+	// Simulated: the containers only exist in memory. Files and folders of theirs are made by
+	// whoever writes into them first, and most never are.
+	Simulated bool
+
 	Name        string
 	HostIPs     []string
 	Since       time.Time // when the node came up
@@ -50,7 +53,7 @@ type Node struct {
 	Images      *image.Images
 	Volumes     *volume.Manager
 	Environment *environment.Maker
-	Cgroups     *cgroup.Manager
+	Cgroups     Cgroups
 	Handlers    *handler.Handlers
 	Users       *userns.Ranges
 	Probers     *probe.Probers
@@ -58,7 +61,7 @@ type Node struct {
 	Claims      *claim.Claims
 	Reporter    *report.Reporter
 	Faults      *fault.Faults
-	Clock       clock.WithTicker
+	Clock       clock.Clock
 
 	Memory                    int64 // bytes that the machine has
 	ClusterDomain, ResolvConf string
@@ -67,6 +70,16 @@ type Node struct {
 	PullSecrets func(ctx context.Context, pod *v1.Pod, image string) []*runtimeapi.AuthConfig
 	Event       func(pod *v1.Pod, e lifecycle.Event)
 	CRIFailed   func(error) // a call failed in a way that may mean that the runtime is away
+}
+
+// Cgroups limit pods as a whole (kubelet/cgroup).
+type Cgroups interface {
+	// Ensure makes the pod's group, or gives it the limits that the pod asks for by now. The group
+	// is there even if the error is cgroup.ErrLimit.
+	Ensure(pod *v1.Pod) (parent string, err error)
+	Remove(pod types.UID) error
+	// Orphans are the pods that have a group and are not known.
+	Orphans(known func(types.UID) bool) []types.UID
 }
 
 // Worker looks after one pod.
@@ -82,6 +95,7 @@ type Worker struct {
 	next   *v1.Pod                     // the newest version from the API
 	facts  []func(*lifecycle.Observed) // not yet taken in
 	status *v1.PodStatus               // decided last
+	awake  bool                        // it has something to do, or is about to look: time does not jump
 
 	// Below: the loop's alone.
 	pod      *v1.Pod
@@ -100,6 +114,7 @@ func New(node *Node, pod *v1.Pod) *Worker {
 	w.seen.RecursiveReadOnly = node.Handlers.RecursiveReadOnly("") // until the sandbox tells of another handler
 	w.probes = node.Probers.Pod(node.Clock, w.probed)
 	node.heedFaults(nil, pod)
+	w.rouse()
 	return w
 }
 
@@ -108,17 +123,17 @@ func (w *Worker) Update(pod *v1.Pod, facts ...func(*lifecycle.Observed)) {
 	w.mu.Lock()
 	w.next = pod
 	w.facts = append(w.facts, facts...)
+	w.rouse()
 	w.mu.Unlock()
 	w.node.Reporter.Seen(pod)
-	w.poke()
 }
 
 // Tell hands over a fact: something observed, as a change to what is known.
 func (w *Worker) Tell(fact func(*lifecycle.Observed)) {
 	w.mu.Lock()
 	w.facts = append(w.facts, fact)
+	w.rouse()
 	w.mu.Unlock()
-	w.poke()
 }
 
 // Gone tells that the pod is no longer in the API.
@@ -143,10 +158,32 @@ func (w *Worker) Newest() *v1.Pod {
 	return w.next
 }
 
-func (w *Worker) poke() {
+// rouse has the loop look once more. Called with w.mu held.
+func (w *Worker) rouse() {
+	if !w.awake {
+		w.awake = true
+		w.node.Clock.Begin()
+	}
 	select {
 	case w.wake <- struct{}{}:
 	default:
+	}
+}
+
+// due rouses the worker because it is time.
+func (w *Worker) due() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rouse()
+}
+
+// rest: nothing is left to do until the next rouse.
+func (w *Worker) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.awake && len(w.wake) == 0 {
+		w.awake = false
+		w.node.Clock.End()
 	}
 }
 
@@ -154,6 +191,7 @@ func (w *Worker) poke() {
 // does not stop the pod's containers when ctx ends.
 func (w *Worker) Run(ctx context.Context) {
 	close(w.began)
+	defer w.retire()
 	defer close(w.ended)
 	var passes sync.WaitGroup
 	defer passes.Wait()
@@ -277,21 +315,29 @@ func (w *Worker) Cleaned() <-chan struct{} { return w.cleaned }
 
 // sleep waits for news, or until the time at which the plan changes by itself.
 func (w *Worker) sleep(ctx context.Context, until time.Time) {
-	var at <-chan time.Time
 	if !until.IsZero() {
 		d := until.Sub(w.node.Clock.Now())
 		if d <= 0 {
 			return
 		}
-		t := w.node.Clock.NewTimer(d)
+		t := w.node.Clock.AfterFunc(d, w.due)
 		defer t.Stop()
-		at = t.C()
 	}
+	w.rest()
 	select {
 	case <-w.wake:
-	case <-at:
 	case <-ctx.Done():
 	}
+}
+
+// retire: what the worker is told from now on is nobody's work.
+func (w *Worker) retire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.awake {
+		w.node.Clock.End()
+	}
+	w.awake = true // for good: rouse begins nothing any more
 }
 
 // begin carries the actions out in a goroutine of their own.
@@ -303,8 +349,10 @@ func (w *Worker) begin(ctx context.Context, passes *sync.WaitGroup, actions []li
 	patience, stop := context.WithCancel(ctx)
 	w.stopPass = stop
 	passes.Add(1)
+	w.node.Clock.Begin()
 	go func() {
 		defer passes.Done()
+		defer w.node.Clock.End()
 		defer stop()
 		p.run(context.WithoutCancel(ctx), patience, actions)
 		w.Tell(func(o *lifecycle.Observed) { o.Pass = nil })

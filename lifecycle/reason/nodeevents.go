@@ -180,7 +180,7 @@ var nodeEvents = []Reason{
 		By:      byKubelet,
 		Next:    "Nothing; it is read again when the annotation changes.",
 		Fix:     []string{"podling fault add --help says what there is", "kubectl annotate pod POD --overwrite podling.dev/faults=..."},
-		Source:  []string{"github.com/podling/podling/runtime/fault/annotation.go"},
+		Source:  []string{"github.com/podling/podling/runtime/fault/rule/annotation.go"},
 		Example: Example{"InvalidFaults.yaml", "asks for a fault of a call that does not exist; only podling has the annotation"},
 	},
 	{

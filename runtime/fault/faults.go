@@ -16,12 +16,13 @@ import (
 	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
+
+	"github.com/podling/podling/clock"
 )
 
 // Faults are the rules in force on one node. The zero value is not usable: New.
 type Faults struct {
-	clock clock.WithTicker
+	clock clock.Clock
 	any   atomic.Bool // there is a rule at all
 
 	mu      sync.Mutex
@@ -32,18 +33,8 @@ type Faults struct {
 }
 
 // New gives faults without a rule, whose delays go by the clock.
-func New(clk clock.WithTicker) *Faults {
+func New(clk clock.Clock) *Faults {
 	return &Faults{clock: clk, pods: map[types.UID][]*armed{}, changed: make(chan struct{})}
-}
-
-// Fault is a rule in force.
-type Fault struct {
-	Rule `json:",inline"`
-	// Owner is the pod whose annotation the rule stands in, NAMESPACE/NAME; "" if
-	// it was added by hand.
-	Owner string `json:"owner,omitempty"`
-	// Hits is how many calls it has struck.
-	Hits int `json:"hits"`
 }
 
 // The errors of Add and Remove that a caller may want to tell from others.
@@ -160,18 +151,21 @@ func (f *Faults) Forget(pod *v1.Pod) {
 }
 
 // Strike lets the node's own steps be struck as calls are.
-func (f *Faults) Strike(ctx context.Context, call Call) error { return f.strike(ctx, call, "", 0) }
+func (f *Faults) Strike(ctx context.Context, call Call) error { return f.strike(ctx, call, "", "", 0) }
 
-// strike is what becomes of a call: nil lets it go on, perhaps later. image is
-// that of the call, for callers who do not say for whom they call; limit is how
-// long the caller waits at most, 0 if it does not say.
-func (f *Faults) strike(ctx context.Context, call Call, image string, limit time.Duration) error {
+// strike is what becomes of a call: nil lets it go on, perhaps later. node is where
+// it is made, and image that of the call, for callers who do not say for whom they
+// call; limit is how long the caller waits at most, 0 if it does not say.
+func (f *Faults) strike(ctx context.Context, call Call, node, image string, limit time.Duration) error {
 	if !f.any.Load() {
 		return nil
 	}
 	t := targetOf(ctx)
 	if t.image == "" {
 		t.image = image
+	}
+	if t.node == "" {
+		t.node = node
 	}
 	a := f.struck(call, t)
 	if a == nil {
@@ -185,11 +179,20 @@ func (f *Faults) strike(ctx context.Context, call Call, image string, limit time
 			defer timer.Stop()
 			end = timer.C()
 		}
-		select {
-		case <-end:
-		case <-a.gone:
+		var gone, given bool
+		clock.Pause(f.clock, func() {
+			select {
+			case <-end:
+			case <-a.gone:
+				gone = true
+			case <-ctx.Done():
+				given = true
+			}
+		})
+		switch {
+		case gone:
 			return nil
-		case <-ctx.Done():
+		case given:
 			return status.FromContextError(ctx.Err()).Err()
 		}
 	}
@@ -247,12 +250,14 @@ func (a *armed) chance(call Call, t target) bool {
 	return rand.New(rand.NewPCG(a.Seed, h)).Float64() < *a.Probability
 }
 
-// down is the rule that has taken the runtime down, nil if it is up, and what
-// tells that the rules have changed.
-func (f *Faults) down() (a *armed, changed <-chan struct{}) {
+// down is the rule that has taken the node's runtime down, nil if it is up, and
+// what tells that the rules have changed.
+func (f *Faults) down(node string) (a *armed, changed <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	i := slices.IndexFunc(f.rules, func(a *armed) bool { return a.Call == RuntimeDown && (a.Hang || a.err() != nil) })
+	i := slices.IndexFunc(f.rules, func(a *armed) bool {
+		return a.Call == RuntimeDown && a.matches(RuntimeDown, target{node: node}) && (a.Hang || a.err() != nil)
+	})
 	if i < 0 {
 		return nil, f.changed
 	}

@@ -13,13 +13,14 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
-	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/podling/podling/clock"
+	"github.com/podling/podling/clock/clocktest"
 )
 
 func with(t *testing.T, rules ...Rule) *Faults {
 	t.Helper()
-	f := New(clock.RealClock{})
+	f := New(clock.Real{})
 	for _, r := range rules {
 		if _, err := f.Add(r); err != nil {
 			t.Fatal(err)
@@ -114,12 +115,12 @@ func TestSeed(t *testing.T) {
 
 // What hangs or is delayed ends with its time, its limit, its rule, or its caller's patience.
 func TestWaiting(t *testing.T) {
-	type ending func(f *Faults, clk *clocktesting.FakeClock, cancel func())
+	type ending func(f *Faults, clk clocktest.Clock, cancel func())
 	after := func(d time.Duration) ending {
-		return func(_ *Faults, clk *clocktesting.FakeClock, _ func()) { clk.Step(d) }
+		return func(_ *Faults, clk clocktest.Clock, _ func()) { clk.Step(d) }
 	}
-	remove := func(f *Faults, _ *clocktesting.FakeClock, _ func()) { f.Clear() }
-	giveUp := func(_ *Faults, _ *clocktesting.FakeClock, cancel func()) { cancel() }
+	remove := func(f *Faults, _ clocktest.Clock, _ func()) { f.Clear() }
+	giveUp := func(_ *Faults, _ clocktest.Clock, cancel func()) { cancel() }
 	second := metav1.Duration{Duration: time.Second}
 	for name, test := range map[string]struct {
 		rule  Rule
@@ -136,7 +137,7 @@ func TestWaiting(t *testing.T) {
 		"hangs until given up":   {Rule{Hang: true}, 0, giveUp, codes.Canceled, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clk := clocktesting.NewFakeClock(time.Unix(0, 0))
+			clk := clocktest.At(time.Unix(0, 0))
 			f := New(clk)
 			test.rule.Call = StopContainer
 			if _, err := f.Add(test.rule); err != nil {
@@ -145,7 +146,7 @@ func TestWaiting(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := make(chan error, 1)
-			go func() { ended <- f.strike(ctx, StopContainer, "", test.limit) }()
+			go func() { ended <- f.strike(ctx, StopContainer, "", "", test.limit) }()
 			for f.List()[0].Hits == 0 || (test.limit > 0 || test.rule.Delay.Duration > 0) && !clk.HasWaiters() {
 				select {
 				case err := <-ended:
@@ -164,9 +165,9 @@ func TestWaiting(t *testing.T) {
 
 // Where there is no rule there is next to no cost.
 func TestNoRuleNoCost(t *testing.T) {
-	f, ctx := New(clock.RealClock{}), For(t.Context(), podNamed("one"), "main", "image")
+	f, ctx := New(clock.Real{}), For(t.Context(), podNamed("one"), "main", "image")
 	if n := testing.AllocsPerRun(100, func() {
-		if err := f.strike(ctx, StartContainer, "", patience); err != nil {
+		if err := f.strike(ctx, StartContainer, "", "", patience); err != nil {
 			t.Error(err)
 		}
 	}); n != 0 {
@@ -175,9 +176,9 @@ func TestNoRuleNoCost(t *testing.T) {
 }
 
 func BenchmarkNoRule(b *testing.B) {
-	f, ctx := New(clock.RealClock{}), For(b.Context(), podNamed("one"), "main", "image")
+	f, ctx := New(clock.Real{}), For(b.Context(), podNamed("one"), "main", "image")
 	for b.Loop() {
-		if err := f.strike(ctx, StartContainer, "", patience); err != nil {
+		if err := f.strike(ctx, StartContainer, "", "", patience); err != nil {
 			b.Fatal(err)
 		}
 	}

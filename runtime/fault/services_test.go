@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/status"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/clock"
 )
 
 // The runtime answers nothing but its status, and sends no events.
@@ -41,9 +43,9 @@ func TestEveryCall(t *testing.T) {
 			called[Call(m.Name)] = true
 			for _, by := range []Call{Call(m.Name), RuntimeDown} {
 				f := with(t, Rule{Call: by, Code: codes.Unavailable.String()})
-				var wrapped any = f.Runtime(nil)
+				var wrapped any = f.Runtime(nil, "n")
 				if methods.Name() == "ImageManagerService" {
-					wrapped = f.Images(nil)
+					wrapped = f.Images(nil, "n")
 				}
 				args := []reflect.Value{reflect.ValueOf(t.Context())}
 				for n := 1; n < m.Type.NumIn(); n++ {
@@ -58,7 +60,7 @@ func TestEveryCall(t *testing.T) {
 		}
 	}
 	for _, c := range Calls() {
-		if scopes[c] != state && scopes[c] != step && !called[c] {
+		if !c.State() && !c.Step() && !called[c] {
 			t.Errorf("no service has a call %s", c)
 		}
 	}
@@ -67,7 +69,7 @@ func TestEveryCall(t *testing.T) {
 func TestNetworkNotReady(t *testing.T) {
 	f := with(t, Rule{Call: NetworkNotReady, Error: "no bridge today"})
 	ready := func() *runtimeapi.RuntimeCondition {
-		response, err := f.Runtime(quiet{}).Status(t.Context(), false)
+		response, err := f.Runtime(quiet{}, "n").Status(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,8 +86,8 @@ func TestNetworkNotReady(t *testing.T) {
 
 // A stream of events ends when the runtime goes down, and can be joined again after.
 func TestEventsEnd(t *testing.T) {
-	f := New(nil)
-	service := f.Runtime(quiet{})
+	f := New(clock.Real{})
+	service := f.Runtime(quiet{}, "n")
 	joined, ended := make(chan struct{}, 1), make(chan error, 1)
 	join := func(ctx context.Context) {
 		ended <- service.GetContainerEvents(ctx, nil, func(runtimeapi.RuntimeService_GetContainerEventsClient) { joined <- struct{}{} })

@@ -10,6 +10,7 @@ import (
 type target struct {
 	pod              *v1.Pod
 	container, image string
+	node             string
 }
 
 type targetKey struct{}
@@ -18,7 +19,7 @@ type targetKey struct{}
 // it is for one of its containers, for that container and the image that the spec
 // gives it.
 func For(ctx context.Context, pod *v1.Pod, container, image string) context.Context {
-	return context.WithValue(ctx, targetKey{}, target{pod, container, image})
+	return context.WithValue(ctx, targetKey{}, target{pod, container, image, pod.Spec.NodeName})
 }
 
 func targetOf(ctx context.Context) target {

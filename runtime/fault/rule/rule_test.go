@@ -1,4 +1,4 @@
-package fault
+package rule
 
 import (
 	"strings"
@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 		`{call: PullImage, pod: "default/web-*", selector: app=web, image: "*/nginx:*", container: "m?in", error: x, code: Unavailable, delay: 1s, probability: 0.5, seed: 7, count: 3}`: "",
 		`{call: RuntimeDown, hang: true}`:              "",
 		`{}`:                                           "call is missing",
-		`{call: PullPicture}`:                          `call "PullPicture" does not exist; there are Attach, `,
+		`{call: PullPicture}`:                          `call "PullPicture" does not exist; there are APIServerUnreachable, Attach, `,
 		`{call: pullimage}`:                            `do you mean PullImage?`,
 		`{call: PullImage, eror: x}`:                   `unknown field "eror"`,
 		`{call: PullImage, name: a/b}`:                 `name "a/b"`,
@@ -60,44 +60,6 @@ func TestOfPod(t *testing.T) {
 		}
 		if err != nil && rules != nil {
 			t.Errorf("%q: %v in spite of %v", text, rules, err)
-		}
-	}
-}
-
-func TestMatches(t *testing.T) {
-	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{"app": "web"}}}
-	web := target{pod, "main", "registry.example/team/web:1"}
-	for _, test := range []struct {
-		rule Rule
-		call Call
-		t    target
-		want bool
-	}{
-		{Rule{Call: PullImage}, PullImage, web, true},
-		{Rule{Call: PullImage}, ImageStatus, web, false},
-		{Rule{Call: PullImage, Pod: "web-*"}, PullImage, web, true},
-		{Rule{Call: PullImage, Pod: "web"}, PullImage, web, false},
-		{Rule{Call: PullImage, Pod: "shop/*"}, PullImage, web, true},
-		{Rule{Call: PullImage, Pod: "*/web-1"}, PullImage, web, true},
-		{Rule{Call: PullImage, Pod: "sh.p/*"}, PullImage, web, false},
-		{Rule{Call: PullImage, Pod: "*"}, PullImage, target{}, false},
-		{Rule{Call: PullImage, Selector: "app in (web, db)"}, PullImage, web, true},
-		{Rule{Call: PullImage, Selector: "app!=web"}, PullImage, web, false},
-		{Rule{Call: PullImage, Selector: "app!=web"}, PullImage, target{}, false},
-		{Rule{Call: PullImage, Image: "*/web:?"}, PullImage, web, true},
-		{Rule{Call: PullImage, Image: "web:1"}, PullImage, web, false},
-		{Rule{Call: PullImage, Container: "main"}, PullImage, web, true},
-		{Rule{Call: PullImage, Container: "side"}, PullImage, web, false},
-		{Rule{Call: RuntimeDown}, StartContainer, web, true},
-		{Rule{Call: RuntimeDown}, Status, target{}, true},
-		{Rule{Call: RuntimeDown}, PreStartContainer, web, false},
-	} {
-		a, err := arm(test.rule)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := a.matches(test.call, test.t); got != test.want {
-			t.Errorf("%s of %s matches %s: %v", test.rule.Call, test.rule.Scope(), test.call, got)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package fault
+package rule
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ func OfPod(pod *v1.Pod) ([]Rule, error) {
 	var errs []error
 	for i, item := range items {
 		r, err := Parse(item)
-		if err == nil && !r.Call.forPod() {
+		if err == nil && !r.Call.ForPod() {
 			err = fmt.Errorf("call %s is not made for a pod: set it for the node with `podling fault add`", r.Call)
 		}
 		if err == nil && r.Pod+r.Selector != "" {

@@ -1,4 +1,4 @@
-package fault
+package rule
 
 import (
 	"fmt"
@@ -64,10 +64,14 @@ const (
 )
 
 // The states: RuntimeDown strikes every call, and NetworkNotReady what the
-// runtime says of its network.
+// runtime says of its network. Between the node and the API server nothing passes
+// with NodeUnreachable; with APIServerUnreachable the API server still reaches the
+// node's port.
 const (
-	RuntimeDown     Call = "RuntimeDown"
-	NetworkNotReady Call = "NetworkNotReady"
+	RuntimeDown          Call = "RuntimeDown"
+	NetworkNotReady      Call = "NetworkNotReady"
+	NodeUnreachable      Call = "NodeUnreachable"
+	APIServerUnreachable Call = "APIServerUnreachable"
 )
 
 // scope is for whom a call is made.
@@ -90,7 +94,7 @@ var scopes = func() map[Call]scope {
 		step: {PreCreateContainer, PreStartContainer, EnsurePodCgroup},
 		ofNode: {Version, Status, RuntimeConfig, UpdateRuntimeConfig, GetContainerEvents, ListContainerStats, ListPodSandboxStats,
 			ListMetricDescriptors, ListPodSandboxMetrics, ListImages, RemoveImage, ImageFsInfo},
-		state: {RuntimeDown, NetworkNotReady},
+		state: {RuntimeDown, NetworkNotReady, NodeUnreachable, APIServerUnreachable},
 	} {
 		for _, c := range calls {
 			out[c] = s
@@ -102,8 +106,17 @@ var scopes = func() map[Call]scope {
 // Calls are all that a rule may strike, sorted by name.
 func Calls() []Call { return slices.Sorted(maps.Keys(scopes)) }
 
-// forPod: the call is made for some pod.
-func (c Call) forPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+// ForPod: the call is made for some pod. There is such a call.
+func (c Call) ForPod() bool { return scopes[c] == ofPod || scopes[c] == step }
+
+// Step: it is a step of the node's own, and not a call.
+func (c Call) Step() bool { return scopes[c] == step }
+
+// State: it is a state of the runtime, and not a call.
+func (c Call) State() bool { return scopes[c] == state }
+
+// Cuts: the state is of the way between the node and its API server.
+func (c Call) Cuts() bool { return c == NodeUnreachable || c == APIServerUnreachable }
 
 // check says whether there is such a call.
 func (c Call) check() error {

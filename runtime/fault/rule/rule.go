@@ -1,14 +1,12 @@
-package fault
+package rule
 
 import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
-	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -29,6 +27,8 @@ type Rule struct {
 	Image string `json:"image,omitempty"`
 	// Container is a pattern of the container's name.
 	Container string `json:"container,omitempty"`
+	// Node is a pattern of the name of the node that calls.
+	Node string `json:"node,omitempty"`
 
 	// Error is what the call fails with. A rule without error, delay and hang
 	// fails too, with words of its own.
@@ -70,8 +70,8 @@ func (r Rule) Check() error {
 	if _, err := labels.Parse(r.Selector); err != nil {
 		bad("selector %q: %w", r.Selector, err)
 	}
-	if _, err := code(r.Code); err != nil {
-		errs = append(errs, err)
+	if r.Code != "" && !slices.Contains(codes, r.Code) {
+		bad("code %q is none of gRPC's, such as Unknown, Unavailable, NotFound or DeadlineExceeded", r.Code)
 	}
 	if r.Delay.Duration < 0 {
 		bad("delay %s is negative", r.Delay.Duration)
@@ -85,7 +85,7 @@ func (r Rule) Check() error {
 	if r.Count < 0 {
 		bad("count %d is negative", r.Count)
 	}
-	if !r.Call.forPod() && r.Pod+r.Selector+r.Container != "" {
+	if !r.Call.ForPod() && r.Pod+r.Selector+r.Container != "" {
 		bad("call %s is not made for a pod: pod, selector and container cannot be given", r.Call)
 	} else if scopes[r.Call] == state && r.Image != "" {
 		bad("call %s is a state of the runtime: image cannot be given", r.Call)
@@ -93,48 +93,37 @@ func (r Rule) Check() error {
 	if r.Call == NetworkNotReady && (r.Hang || r.Code != "" || r.Delay.Duration > 0) {
 		bad("call %s is a state that the runtime reports: only error can be given, which is its message", r.Call)
 	}
+	if r.Call.Cuts() && (r.Hang || r.Error+r.Code != "" || r.Delay.Duration > 0 || r.Probability != nil || r.Count > 0) {
+		bad("call %s is a state of the network: only node can be given, and name", r.Call)
+	}
 	return errors.Join(errs...)
 }
 
-// code is the gRPC code of that name, OK for none.
-func code(name string) (codes.Code, error) {
-	if name == "" {
-		return codes.OK, nil
-	}
-	for c := codes.Canceled; c <= codes.Unauthenticated; c++ {
-		if c.String() == name {
-			return c, nil
-		}
-	}
-	return 0, fmt.Errorf("code %q is none of gRPC's, such as Unknown, Unavailable, NotFound or DeadlineExceeded", name)
-}
+// codes are gRPC's, without OK.
+var codes = []string{"Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
+	"PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented",
+	"Internal", "Unavailable", "DataLoss", "Unauthenticated"}
 
-// err is what a call that the rule strikes fails with, nil if it does not fail.
-func (r Rule) err() error {
+// Failure is what a call that the rule strikes fails with: the error's text and
+// its gRPC code, "" for none. It does not fail if fails is false.
+func (r Rule) Failure() (text, code string, fails bool) {
 	if r.Error+r.Code == "" && (r.Hang || r.Delay.Duration > 0) {
-		return nil
+		return "", "", false
 	}
-	text := r.Error
+	text, code = r.Error, r.Code
 	if text == "" {
-		text = fmt.Sprintf("fault %s", r.Name)
+		text = "fault " + r.Name
 	}
-	c, err := code(r.Code)
-	if err != nil {
-		return err
+	if code == "" && r.Call == RuntimeDown {
+		code = "Unavailable" // as of a socket that nobody serves
 	}
-	if c == codes.OK && r.Call == RuntimeDown {
-		c = codes.Unavailable // as of a socket that nobody serves
-	}
-	if c == codes.OK {
-		return errors.New(text)
-	}
-	return status.Error(c, text)
+	return text, code, true
 }
 
 // Scope is which of its calls the rule is about, in words: "pod=web-* image=nginx*".
 func (r Rule) Scope() string {
 	var words []string
-	for _, m := range []struct{ what, pattern string }{{"pod", r.Pod}, {"selector", r.Selector}, {"container", r.Container}, {"image", r.Image}} {
+	for _, m := range []struct{ what, pattern string }{{"node", r.Node}, {"pod", r.Pod}, {"selector", r.Selector}, {"container", r.Container}, {"image", r.Image}} {
 		if m.pattern != "" {
 			words = append(words, m.what+"="+m.pattern)
 		}
@@ -156,72 +145,20 @@ func (r Rule) Effect() string {
 	}
 	if r.Hang {
 		words = append(words, "hangs")
-	} else if err := r.err(); err != nil {
-		words = append(words, "fails: "+err.Error())
+	} else if text, code, fails := r.Failure(); fails && code != "" {
+		words = append(words, fmt.Sprintf("fails: rpc error: code = %s desc = %s", code, text))
+	} else if fails {
+		words = append(words, "fails: "+text)
 	}
 	return strings.Join(words, ", ")
 }
 
-// armed is a rule that is in force.
-type armed struct {
-	Rule
-	selector              labels.Selector
-	pod, image, container *regexp.Regexp
-	owner                 string // the pod whose annotation it stands in: NAMESPACE/NAME
-	gone                  chan struct{}
-
-	hits int
-	seen map[turn]uint64 // how often chance was asked
-}
-
-func arm(r Rule) (*armed, error) {
-	if err := r.Check(); err != nil {
-		return nil, err
-	}
-	selector, err := labels.Parse(r.Selector)
-	if err != nil {
-		return nil, err
-	}
-	return &armed{Rule: r, selector: selector, pod: pattern(r.Pod), image: pattern(r.Image), container: pattern(r.Container),
-		gone: make(chan struct{}), seen: map[turn]uint64{}}, nil
-}
-
-// pattern is nil for one that matches all.
-func pattern(s string) *regexp.Regexp {
-	if s == "" {
-		return nil
-	}
-	s = regexp.QuoteMeta(s)
-	return regexp.MustCompile("^(?s:" + strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(s) + ")$")
-}
-
-// matches says whether the rule is about this call.
-func (a *armed) matches(call Call, t target) bool {
-	switch {
-	case a.Call != call && a.Call != RuntimeDown, a.Call == RuntimeDown && scopes[call] == step:
-		return false
-	case a.image != nil && !a.image.MatchString(t.image), a.container != nil && !a.container.MatchString(t.container):
-		return false
-	case a.pod == nil && a.Selector == "":
-		return true
-	case t.pod == nil, !a.selector.Matches(labels.Set(t.pod.Labels)):
-		return false
-	case a.pod == nil:
-		return true
-	case strings.Contains(a.Pod, "/"):
-		return a.pod.MatchString(t.pod.Namespace + "/" + t.pod.Name)
-	}
-	return a.pod.MatchString(t.pod.Name)
-}
-
-// wait is how long the call stands still, of the limit that the caller gives it
-// (0: none), and whether it fails of that; forever: there is no end to it.
-func (a *armed) wait(limit time.Duration) (wait time.Duration, late, forever bool) {
-	switch {
-	case limit > 0 && (a.Hang || a.Delay.Duration > limit):
-		return limit, true, false
-	case a.Hang:
-		return 0, false, true
-	}
-	return a.Delay.Duration, false, false
+// Fault is a rule in force.
+type Fault struct {
+	Rule `json:",inline"`
+	// Owner is the pod whose annotation the rule stands in, NAMESPACE/NAME; "" if
+	// it was added by hand.
+	Owner string `json:"owner,omitempty"`
+	// Hits is how many calls it has struck.
+	Hits int `json:"hits"`
 }
