@@ -15,11 +15,16 @@ import (
 	"k8s.io/klog/v2"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
+
+// lookAgain is how long a runtime that does not say what it has of a pod is given
+// before it is asked again.
+const lookAgain = 200 * time.Millisecond
 
 // desk is where news is handed to the worker that it is for.
 type desk struct {
@@ -93,6 +98,26 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 	}
 }
 
+// catchUp takes in what the API has by now, after news were missed.
+func (d *desk) catchUp(has []*v1.Pod) {
+	there := map[types.UID]bool{}
+	for _, pod := range has {
+		there[pod.UID] = true
+		d.pod(pod, false)
+	}
+	d.mu.Lock()
+	var gone []*v1.Pod
+	for uid, w := range d.workers {
+		if !there[uid] && !d.left[uid] {
+			gone = append(gone, w.Newest())
+		}
+	}
+	d.mu.Unlock()
+	for _, pod := range gone {
+		d.pod(pod, true)
+	}
+}
+
 // hire starts a worker for the pod, which first looks at what the runtime has of
 // it if there may be something. Called with d.mu held.
 func (d *desk) hire(pod *v1.Pod, gone, look bool) {
@@ -121,9 +146,11 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 	d.done.Add(1)
 	go func() {
 		defer d.done.Done()
-		for _, made := range room {
-			<-made
-		}
+		clock.Pause(d.shared.Clock, func() {
+			for _, made := range room {
+				<-made
+			}
+		})
 		for said := gone; look; said = true {
 			err := w.Look(ctx)
 			if err == nil {
@@ -134,9 +161,7 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 			}
 			klog.FromContext(ctx).V(1).Info("The runtime does not say what it has of a pod; asking again", "pod", klog.KObj(pod), "err", err)
 			d.shared.CRIFailed(err)
-			select {
-			case <-time.After(200 * time.Millisecond):
-			case <-ctx.Done():
+			if !clock.Wait(ctx, d.shared.Clock, lookAgain) {
 				return
 			}
 		}
@@ -193,15 +218,19 @@ func observed(state node.State) func(*lifecycle.Observed) {
 }
 
 // relist compares what the workers know with what the runtime has: when the
-// event stream begins anew, and every so often. A worker that missed something
+// event stream begins anew, and every so often (0: never). A worker that missed something
 // looks again; pods that nobody knows are ended.
 func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Duration) {
-	t := time.NewTicker(every)
-	defer t.Stop()
+	var tick <-chan time.Time
+	if every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		tick = t.C
+	}
 	for {
 		select {
 		case <-now:
-		case <-t.C:
+		case <-tick:
 		case <-ctx.Done():
 			return
 		}
@@ -242,6 +271,8 @@ func (d *desk) inRuntime(ctx context.Context) (names map[types.UID]*v1.Pod, stat
 }
 
 func (d *desk) compare(ctx context.Context) error {
+	d.shared.Clock.Begin()
+	defer d.shared.Clock.End()
 	names, has, err := d.inRuntime(ctx)
 	if err != nil {
 		return err

@@ -30,8 +30,8 @@ import (
 	"k8s.io/component-base/version"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/claim"
 	"github.com/podling/podling/kubelet/dns"
@@ -93,6 +93,7 @@ type Kubelet struct {
 	desk     *desk
 	node     *node.Node
 	shared   *worker.Node
+	cgroups  *cgroup.Manager
 	evictor  *eviction.Manager
 	recorder *recorder
 }
@@ -114,7 +115,7 @@ func New(cfg Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
 	}
-	clk := clock.RealClock{}
+	clk := clock.Real{}
 	faults := fault.New(clk)
 	// A call that hangs by a fault takes up no slot: other pods must not suffer.
 	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime), cfg.NodeName), faults.Images(cfg.Images, cfg.NodeName)
@@ -132,17 +133,18 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
-		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
+		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}
 	if k.shared.Users, err = userns.New(cfg.RootDir, cfg.MaxPods, k.shared.Handlers.UserNamespaces); err != nil {
 		return nil, err
 	}
-	if k.shared.Cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
+	if k.cgroups, err = cgroup.New(cgroupRoot(cfg.RootDir)); err != nil {
 		return nil, err
 	}
-	if missing := k.shared.Cgroups.Missing(); len(missing) > 0 {
+	k.shared.Cgroups = k.cgroups
+	if missing := k.cgroups.Missing(); len(missing) > 0 {
 		klog.Background().Info("This machine limits nothing by these cgroup controllers: what pods ask of them is not enforced", "controllers", missing)
 	}
 	if k.shared.Memory, err = memory(); err != nil {
@@ -165,8 +167,9 @@ func New(cfg Config) (*Kubelet, error) {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
 	k.server, err = server.Listen(server.Config{
-		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Runtime: cfg.Runtime,
-		Pods: k.desk.pods, Faults: faults,
+		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs,
+		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
+		Pods:    k.desk.pods, Faults: faults,
 	})
 	if err != nil {
 		return nil, err
@@ -184,7 +187,7 @@ func (k *Kubelet) places() stats.Places {
 	return stats.Places{
 		Runtime: k.shared.Runtime, PodUID: worker.LabelPodUID, Logs: k.shared.PodLogs,
 		Hosts:   func(pod *v1.Pod) string { return dns.HostsPath(k.shared.PodDir(pod)) },
-		Volumes: k.shared.Volumes.Folders, Memory: k.shared.Cgroups.Memory, Processes: k.shared.Cgroups.Processes,
+		Volumes: k.shared.Volumes.Folders, Memory: k.cgroups.Memory, Processes: k.cgroups.Processes,
 	}
 }
 
@@ -204,7 +207,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, k.shared.Faults.Clear) // or the end would wait for calls that hang
 	k.recorder.start(ctx)
 	defer k.recorder.stop()
-	k.shared.Reporter = report.New(ctx, k.client, k.node.Object)
+	k.shared.Reporter = report.New(ctx, k.client, clock.Real{}, k.node.Object)
 	var err error
 	if k.shared.Environment, err = environment.New(ctx, k.client, k.node.Known); err != nil {
 		return err
@@ -268,7 +271,7 @@ func (k *Kubelet) badManifest(problem error) {
 
 // RemoveCgroups removes what a node that has ended leaves in the cgroup file
 // systems. To be called once its containers are gone.
-func (k *Kubelet) RemoveCgroups() error { return k.shared.Cgroups.RemoveAll() }
+func (k *Kubelet) RemoveCgroups() error { return k.cgroups.RemoveAll() }
 
 // cause is why the node ended; nil if it was told to.
 func cause(ctx context.Context) error {

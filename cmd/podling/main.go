@@ -38,6 +38,7 @@ func newRootCommand() *cobra.Command {
 		newRunCommand(),
 		newTraceCommand(),
 		newFaultCommand(),
+		newClockCommand(),
 		newKubectlCommand(),
 		newVersionCommand(),
 	)

@@ -21,6 +21,7 @@ const stopPatience = 20 * time.Second
 // newUpCommand is `podling up`.
 func newUpCommand() *cobra.Command {
 	var options cluster.Options
+	var endWithInput bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a cluster of one node up, and keep it up until interrupted",
@@ -39,10 +40,15 @@ second interrupt ends the process at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
+			if endWithInput {
+				ctx, stop = untilInputEnds(ctx, cmd.InOrStdin())
+				defer stop()
+			}
 			return up(ctx, cmd, options)
 		},
 	}
 	options.AddFlags(cmd.Flags())
+	addEndsWithInput(cmd, &endWithInput)
 	return cmd
 }
 

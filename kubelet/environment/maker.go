@@ -39,6 +39,11 @@ func New(ctx context.Context, client kubernetes.Interface, node func() *v1.Node)
 	return &Maker{node: node, reader: reference.New(client), services: services}, nil
 }
 
+// For is a maker of another node in the same cluster.
+func (e *Maker) For(node func() *v1.Node) *Maker {
+	return &Maker{node: node, reader: e.reader, services: e.services}
+}
+
 // Make is the container's environment: what it declares in the order of its
 // manifest (upstream has no order), then the services by name. Hosts and pods
 // have their IPs, the primary one first; volumes are the host paths of the pod's

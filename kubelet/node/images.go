@@ -14,6 +14,8 @@ import (
 const (
 	// refreshEvery is how often images are looked at (upstream's nodeStatusUpdateFrequency).
 	refreshEvery = 10 * time.Second
+	// refreshSimulatedEvery is that for the images of simulated nodes, of which there are many.
+	refreshSimulatedEvery = time.Minute
 	// maxImages and maxNames bound the report (upstream's nodeStatusMaxImages and
 	// MaxNamesPerImageInNodeStatus).
 	maxImages = 50
@@ -22,7 +24,11 @@ const (
 
 // watchImages refreshes until ctx ends.
 func (n *Node) watchImages(ctx context.Context) {
-	tick := time.NewTicker(refreshEvery)
+	every := refreshEvery
+	if n.cfg.Keeper != nil {
+		every = refreshSimulatedEvery
+	}
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

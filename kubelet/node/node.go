@@ -38,6 +38,15 @@ type Config struct {
 	// changes, before the change is reported.
 	State    func(State)
 	Recorder record.EventRecorder
+
+	// Keeper keeps the node among many: it is simulated, and has neither a lease nor a watch of its
+	// own, nor a look at the runtime but when RuntimeFailed says so.
+	Keeper *Keeper
+	// Capacity, Taints and Annotations, for a simulated node, are what it has in place of the
+	// machine's.
+	Capacity    v1.ResourceList
+	Taints      []v1.Taint
+	Annotations map[string]string
 }
 
 // State is how the runtime is, in the words of the node's Ready condition; "" is well.
@@ -89,7 +98,11 @@ func New(cfg Config) *Node {
 // waited for; the error is for a machine that cannot be a node.
 func (n *Node) Run(ctx context.Context) error {
 	var err error
-	if n.machine, err = inspect("/", n.cfg.RootDir); err != nil {
+	machine := func() (machine, error) { return inspect("/", n.cfg.RootDir) }
+	if n.cfg.Keeper != nil {
+		machine = n.cfg.Keeper.machine
+	}
+	if n.machine, err = machine(); err != nil {
 		return err
 	}
 	n.Event(v1.EventTypeNormal, "Starting", "Starting kubelet.")
@@ -106,8 +119,12 @@ func (n *Node) Run(ctx context.Context) error {
 	parts.Go(func() { n.watchImages(ctx) })
 	if n.register(ctx) {
 		close(n.registered)
-		parts.Go(func() { n.watchObject(ctx) })
-		parts.Go(func() { n.keepLease(ctx) })
+		if n.cfg.Keeper != nil {
+			n.cfg.Keeper.keep(n)
+		} else {
+			parts.Go(func() { n.watchObject(ctx) })
+			parts.Go(func() { n.keepLease(ctx) })
+		}
 		n.report(ctx)
 	}
 	return nil

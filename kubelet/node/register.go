@@ -42,6 +42,7 @@ func (n *Node) register(ctx context.Context) bool {
 func (n *Node) tryRegister(ctx context.Context) error {
 	node := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.cfg.Name}}
 	n.describe(node, time.Now())
+	node.Spec.Taints = n.cfg.Taints
 	created, err := n.cfg.Client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
 	if err == nil {
 		n.written(&v1.NodeStatus{}, created)

@@ -52,11 +52,15 @@ func (n *Node) watchRuntime(ctx context.Context) {
 		if !well {
 			pause = lookAgain
 		}
+		again := time.After(pause)
+		if n.cfg.Keeper != nil {
+			again = nil // what is simulated changes by what is done to it
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-n.failed:
-		case <-time.After(pause):
+		case <-again:
 		}
 		n.look(ctx)
 	}

@@ -43,6 +43,9 @@ func (n *Node) describe(node *v1.Node, now time.Time) {
 		}
 	}
 	metav1.SetMetaDataAnnotation(&node.ObjectMeta, annotationAttach, "true")
+	for name, value := range n.cfg.Annotations {
+		metav1.SetMetaDataAnnotation(&node.ObjectMeta, name, value)
+	}
 
 	status := &node.Status
 	status.Addresses = addresses(n.cfg.IPs, n.cfg.Name)
@@ -51,8 +54,12 @@ func (n *Node) describe(node *v1.Node, now time.Time) {
 	if n.cfg.Reserved != nil {
 		reserved = n.cfg.Reserved(capacity)
 	}
+	allocatable := n.machine.allocatable(n.cfg.MaxPods, reserved)
+	for name, quantity := range n.cfg.Capacity {
+		capacity[name], allocatable[name] = quantity, quantity
+	}
 	status.Capacity = merge(status.Capacity, capacity)
-	status.Allocatable = merge(status.Allocatable, n.machine.allocatable(n.cfg.MaxPods, reserved))
+	status.Allocatable = merge(status.Allocatable, allocatable)
 	status.NodeInfo = n.machine.info(n.cfg.Version, s.runtime.name)
 	status.DaemonEndpoints.KubeletEndpoint.Port = n.cfg.Port()
 	status.Images = s.images

@@ -54,8 +54,10 @@ func (p *Pod) Sync(ctx context.Context, pod *v1.Pod, ip string, containers []lif
 		living, restart := context.WithCancel(ctx)
 		p.running[r.ID] = stops{all, restart}
 		p.done.Add(1)
+		p.clock.Begin()
 		go func() {
 			defer p.done.Done()
+			defer p.clock.End()
 			p.container(ctx, living, target{pod: pod, c: c, id: id(r.ID), ip: ip}, r.ID, r.StartedAt)
 		}()
 	}
@@ -93,19 +95,27 @@ func (p *Pod) container(ctx, living context.Context, t target, id string, starte
 	}
 	var both sync.WaitGroup
 	if t.c.LivenessProbe != nil {
-		both.Go(func() { p.loop(living, living, Liveness, t.c.LivenessProbe, t, id, started) })
+		p.clock.Begin()
+		both.Go(func() {
+			defer p.clock.End()
+			p.loop(living, living, Liveness, t.c.LivenessProbe, t, id, started)
+		})
 	}
 	if t.c.ReadinessProbe != nil {
-		both.Go(func() { p.loop(ctx, living, Readiness, t.c.ReadinessProbe, t, id, started) })
+		p.clock.Begin()
+		both.Go(func() {
+			defer p.clock.End()
+			p.loop(ctx, living, Readiness, t.c.ReadinessProbe, t, id, started)
+		})
 	}
-	both.Wait()
+	clock.Pause(p.clock, both.Wait)
 }
 
 // loop probes until there is nothing more to find out: a startup probe until it
 // is settled, a liveness probe until it fails (the container is then replaced),
 // a readiness probe until the container ends. It gives the last settled result.
 func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t target, id string, started time.Time) bool {
-	if !p.sleep(ctx, started.Add(time.Duration(probe.InitialDelaySeconds)*time.Second).Sub(p.clock.Now())) {
+	if !clock.Wait(ctx, p.clock, started.Add(time.Duration(probe.InitialDelaySeconds)*time.Second).Sub(p.clock.Now())) {
 		return false
 	}
 	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
@@ -126,23 +136,8 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 				}
 			}
 		}
-		if !p.sleep(ctx, period-p.clock.Since(began)) {
+		if !clock.Wait(ctx, p.clock, period-p.clock.Since(began)) {
 			return false
 		}
-	}
-}
-
-// sleep waits; false if ctx ended first.
-func (p *Pod) sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := p.clock.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C():
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/klog/v2"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/lifecycle"
 )
@@ -28,6 +29,7 @@ import (
 type Reporter struct {
 	client kubernetes.Interface
 	node   func() *v1.Node
+	clock  clock.Clock // for which a write that is under way counts
 	ctx    context.Context
 	writes sync.WaitGroup
 
@@ -56,8 +58,8 @@ type write struct {
 
 // New gives a reporter that writes until ctx ends. node gives the node's object,
 // nil while it has none: mirrors belong to it.
-func New(ctx context.Context, client kubernetes.Interface, node func() *v1.Node) *Reporter {
-	return &Reporter{client: client, node: node, ctx: ctx, pods: map[string]*queue{}}
+func New(ctx context.Context, client kubernetes.Interface, clk clock.Clock, node func() *v1.Node) *Reporter {
+	return &Reporter{client: client, clock: clk, node: node, ctx: ctx, pods: map[string]*queue{}}
 }
 
 // key is what a pod's queue is found by.
@@ -150,6 +152,7 @@ func (r *Reporter) begin(q *queue) {
 		return
 	}
 	q.busy = true
+	r.clock.Begin()
 	r.writes.Add(1)
 	go r.empty(q)
 }
@@ -157,6 +160,7 @@ func (r *Reporter) begin(q *queue) {
 // empty writes all that one pod's queue has.
 func (r *Reporter) empty(q *queue) {
 	defer r.writes.Done()
+	defer r.clock.End()
 	pauses := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
 	backoff := pauses
 	for {
@@ -183,9 +187,13 @@ func (r *Reporter) empty(q *queue) {
 		}
 		q.waiting = true
 		r.mu.Unlock()
-		select {
-		case <-time.After(backoff.Step()):
-		case <-r.ctx.Done():
+		clock.Pause(r.clock, func() { // in real time: the API server's clock is not the node's
+			select {
+			case <-time.After(backoff.Step()):
+			case <-r.ctx.Done():
+			}
+		})
+		if r.ctx.Err() != nil {
 			return
 		}
 	}

@@ -34,7 +34,8 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, wrong.Error(), wrong.code)
 		return
 	}
-	container, err := s.cfg.Runtime.ContainerStatus(r.Context(), id, false)
+	runtime := s.cfg.Runtime(pod)
+	container, err := runtime.ContainerStatus(r.Context(), id, false)
 	if err != nil {
 		klog.FromContext(r.Context()).V(2).Info("Log of a container that the runtime does not have", "id", id, "err", err)
 		http.Error(w, "unable to retrieve container logs for "+id+": "+err.Error(), http.StatusBadRequest)
@@ -45,7 +46,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	if options.Follow {
 		out.flush() // the caller learns at once that there will be a log
 	}
-	err = logs.ReadLogs(r.Context(), container.GetStatus().GetLogPath(), id, options, s.cfg.Runtime, out, out)
+	err = logs.ReadLogs(r.Context(), container.GetStatus().GetLogPath(), id, options, runtime, out, out)
 	switch {
 	case err == nil || r.Context().Err() != nil:
 	case !out.begun:

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
 )
 
@@ -52,18 +53,24 @@ func (s *Server) pod(r *http.Request) (*v1.Pod, *httpError) {
 	return nil, httpErrorf(http.StatusNotFound, "pod %q does not exist", name)
 }
 
-// running is the id of the container that the request's path names, which must run.
-func (s *Server) running(r *http.Request) (string, *httpError) {
+// container is one in the runtime that has it.
+type container struct {
+	runtime internalapi.RuntimeService
+	id      string
+}
+
+// running is the container that the request's path names, which must run.
+func (s *Server) running(r *http.Request) (container, *httpError) {
 	pod, err := s.pod(r)
 	if err != nil {
-		return "", err
+		return container{}, err
 	}
 	name := r.PathValue("container")
 	status := containerStatus(pod, name)
 	if status == nil || status.State.Running == nil {
-		return "", httpErrorf(http.StatusNotFound, "container not found (%q)", name)
+		return container{}, httpErrorf(http.StatusNotFound, "container not found (%q)", name)
 	}
-	return runtimeID(status.ContainerID), nil
+	return container{s.cfg.Runtime(pod), runtimeID(status.ContainerID)}, nil
 }
 
 // containerStatus is nil where the pod's status does not know the container yet.

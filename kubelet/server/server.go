@@ -15,8 +15,11 @@ import (
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
 
+	"github.com/podling/podling/clock"
+	clockremote "github.com/podling/podling/clock/remote"
 	"github.com/podling/podling/runtime/fault"
 	"github.com/podling/podling/runtime/fault/remote"
+	simremote "github.com/podling/podling/runtime/sim/remote"
 )
 
 const (
@@ -35,13 +38,17 @@ type Config struct {
 	// Cert is shown to callers, ClientCAs sign those who are let in.
 	Cert      tls.Certificate
 	ClientCAs *x509.CertPool
-	// Runtime has the containers.
-	Runtime internalapi.RuntimeService
+	// Runtime has the pod's containers.
+	Runtime func(pod *v1.Pod) internalapi.RuntimeService
 	// Pods are the node's pods with the status that the node decided last: it says which container
 	// is meant by a name. They are not changed.
 	Pods func() []*v1.Pod
 	// Faults are those of the calls to Runtime.
 	Faults *fault.Faults
+	// Clock is what the node goes by; nil is the machine's.
+	Clock *clock.Virtual
+	// Profiles are those of simulated containers; nil where they are real.
+	Profiles Profiles
 }
 
 // Server is a node's port that is bound.
@@ -109,6 +116,13 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+remote.Path, s.listFaults)
 	mux.HandleFunc("POST "+remote.Path, s.addFault)
 	mux.HandleFunc("DELETE "+remote.Path+"/{name}", s.removeFault)
+	mux.HandleFunc("GET "+clockremote.Path, s.showClock)
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Advance, s.advanceClock)
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Pause, s.virtual((*clock.Virtual).Pause))
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Resume, s.virtual((*clock.Virtual).Resume))
+	mux.HandleFunc("GET "+simremote.Path, s.simulated(s.listProfiles))
+	mux.HandleFunc("POST "+simremote.Path, s.simulated(s.addProfile))
+	mux.HandleFunc("DELETE "+simremote.Path+"/{name}", s.simulated(s.removeProfile))
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
 	for _, uid := range []string{"", "/{uid}"} {
 		for _, method := range []string{"GET", "POST"} {

@@ -30,9 +30,9 @@ const (
 
 // exec runs a command in a container, its streams the caller's.
 func (s *Server) exec(w http.ResponseWriter, r *http.Request) {
-	s.containerStream(w, r, func(id string, o translator.Options) (string, error) {
-		response, err := s.cfg.Runtime.Exec(r.Context(), &runtimeapi.ExecRequest{
-			ContainerId: id, Cmd: r.URL.Query()[v1.ExecCommandParam],
+	s.containerStream(w, r, func(c container, o translator.Options) (string, error) {
+		response, err := c.runtime.Exec(r.Context(), &runtimeapi.ExecRequest{
+			ContainerId: c.id, Cmd: r.URL.Query()[v1.ExecCommandParam],
 			Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, Tty: o.Tty,
 		})
 		return response.GetUrl(), err
@@ -41,9 +41,9 @@ func (s *Server) exec(w http.ResponseWriter, r *http.Request) {
 
 // attach gives the caller the streams of a container's first process.
 func (s *Server) attach(w http.ResponseWriter, r *http.Request) {
-	s.containerStream(w, r, func(id string, o translator.Options) (string, error) {
-		response, err := s.cfg.Runtime.Attach(r.Context(), &runtimeapi.AttachRequest{
-			ContainerId: id, Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, Tty: o.Tty,
+	s.containerStream(w, r, func(c container, o translator.Options) (string, error) {
+		response, err := c.runtime.Attach(r.Context(), &runtimeapi.AttachRequest{
+			ContainerId: c.id, Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, Tty: o.Tty,
 		})
 		return response.GetUrl(), err
 	})
@@ -51,18 +51,18 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) {
 
 // containerStream connects the caller with the address at which the runtime serves a container's
 // streams.
-func (s *Server) containerStream(w http.ResponseWriter, r *http.Request, ask func(id string, o translator.Options) (string, error)) {
+func (s *Server) containerStream(w http.ResponseWriter, r *http.Request, ask func(c container, o translator.Options) (string, error)) {
 	options, wrong := streamOptions(r.URL.Query())
 	if wrong != nil {
 		http.Error(w, wrong.Error(), wrong.code)
 		return
 	}
-	id, wrong := s.running(r)
+	c, wrong := s.running(r)
 	if wrong != nil {
 		http.Error(w, wrong.Error(), wrong.code)
 		return
 	}
-	location, err := ask(id, options)
+	location, err := ask(c, options)
 	if err != nil {
 		runtimeError(w, err)
 		return
@@ -96,7 +96,7 @@ func (s *Server) portForward(w http.ResponseWriter, r *http.Request) {
 		runtimeError(w, err)
 		return
 	}
-	response, err := s.cfg.Runtime.PortForward(r.Context(), &runtimeapi.PortForwardRequest{PodSandboxId: sandbox, Port: ports})
+	response, err := s.cfg.Runtime(pod).PortForward(r.Context(), &runtimeapi.PortForwardRequest{PodSandboxId: sandbox, Port: ports})
 	if err != nil {
 		runtimeError(w, err)
 		return
@@ -116,12 +116,12 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `query parameter "cmd" is required`, http.StatusBadRequest)
 		return
 	}
-	id, wrong := s.running(r)
+	c, wrong := s.running(r)
 	if wrong != nil {
 		http.Error(w, wrong.Error(), wrong.code)
 		return
 	}
-	stdout, stderr, err := s.cfg.Runtime.ExecSync(r.Context(), id, command, runTimeout)
+	stdout, stderr, err := c.runtime.ExecSync(r.Context(), c.id, command, runTimeout)
 	if err != nil {
 		runtimeError(w, err)
 		return
@@ -132,7 +132,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 
 // sandbox is the id of the pod's youngest sandbox that is ready.
 func (s *Server) sandbox(r *http.Request, pod *v1.Pod) (string, error) {
-	list, err := s.cfg.Runtime.ListPodSandbox(r.Context(), &runtimeapi.PodSandboxFilter{
+	list, err := s.cfg.Runtime(pod).ListPodSandbox(r.Context(), &runtimeapi.PodSandboxFilter{
 		LabelSelector: map[string]string{labelPodUID: string(pod.UID)},
 		State:         &runtimeapi.PodSandboxStateValue{State: runtimeapi.PodSandboxState_SANDBOX_READY},
 	})

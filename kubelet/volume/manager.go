@@ -44,6 +44,8 @@ type Manager struct {
 	known    func() *v1.Node
 	recorder record.EventRecorder
 
+	simulated bool // nothing is made on disk
+
 	once
 	trust    clustertrustbundle.Manager
 	ended    chan struct{} // closed when Run returns
@@ -71,6 +73,8 @@ type Mounted struct {
 	Name     string // the volume's own, for one that is bound to a claim
 	ReadOnly bool   // containers cannot write to it, whatever their mounts say
 	Group    *int64 // the pod's processes need it for the volume's files; nil for none
+
+	contents map[string][]byte // of a simulated volume
 }
 
 // New makes a manager of the pod folders below root. The client is the node's;
@@ -126,6 +130,9 @@ func shown(was, now *v1.Pod) bool {
 
 // Orphans are the pods that have a folder and are not known.
 func (m *Manager) Orphans(known func(types.UID) bool) []types.UID {
+	if m.simulated {
+		return nil
+	}
 	dir := filepath.Join(m.root, "pods")
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -161,6 +168,9 @@ func (m *Manager) claim(uid types.UID) *podVolumes {
 func (m *Manager) podDir(uid types.UID) string { return filepath.Join(m.root, "pods", string(uid)) }
 
 func (m *Manager) makePodDirs(uid types.UID) error {
+	if m.simulated {
+		return nil
+	}
 	return os.MkdirAll(filepath.Join(m.podDir(uid), "volumes"), podDirMode)
 }
 

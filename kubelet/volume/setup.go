@@ -42,13 +42,12 @@ func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, read
 		wait.Go(func() {
 			setUp := func() (Mounted, error) { return m.setUp(h, pod, v, ready) }
 			if !plain(v) {
-				o, err := m.operations()
-				var from source
-				if err == nil {
-					from, err = h.source(pod, v, mounts, devices)
-				}
-				if err == nil {
-					err = o.unknown(from.spec)
+				from, err := h.source(pod, v, mounts, devices)
+				var o *operations
+				if err == nil && !m.simulated {
+					if o, err = m.operations(); err == nil {
+						err = o.unknown(from.spec)
+					}
 				}
 				if err != nil {
 					mu.Lock()
@@ -56,7 +55,9 @@ func (m *Manager) setUpAll(ctx context.Context, p *podVolumes, pod *v1.Pod, read
 					sources[v.Name] = err
 					return
 				}
-				setUp = func() (Mounted, error) { return o.mount(pod, v, from) }
+				if !m.simulated {
+					setUp = func() (Mounted, error) { return o.mount(pod, v, from) }
+				}
 			}
 			volume, err := setUp()
 			mu.Lock()
@@ -98,6 +99,9 @@ func (m *Manager) notFound(ctx context.Context, pod *v1.Pod, unmounted []string,
 // upstream's (pkg/volume/util/operationexecutor/operation_generator.go).
 func (m *Manager) setUp(h *host, pod *v1.Pod, v *v1.Volume, again bool) (Mounted, error) {
 	ready, err := func() (Mounted, error) {
+		if m.simulated {
+			return h.pretend(pod, v)
+		}
 		mounter, err := h.mounter(pod, v)
 		if err != nil {
 			return Mounted{}, err

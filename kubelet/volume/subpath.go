@@ -34,6 +34,9 @@ func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, from Mo
 	if err := CheckSubPath(subPath); err != nil {
 		return "", err
 	}
+	if m.simulated {
+		return filepath.Join(from.Path, subPath), nil
+	}
 	host := hostutil.NewHostUtil()
 	paths := subpath.New(m.mounts)
 	path := filepath.Join(from.Path, subPath)

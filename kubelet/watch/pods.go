@@ -5,6 +5,7 @@ package watch
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -18,15 +19,22 @@ import (
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 )
 
-// Pods are the pods that are bound to one node, kept up to date by a watch.
+// podNode is the field that says where a pod is bound to.
+const podNode = "spec.nodeName"
+
+// Pods are the pods that are bound to a node, kept up to date by a watch.
 type Pods struct {
 	informer cache.SharedIndexInformer
 }
 
-// NewPods watches the node's pods. on is called for each pod that is new or
-// changed (gone false) and for each that left the API (gone true).
+// NewPods watches the node's pods, or, where node is "", those of all nodes. on is
+// called for each pod that is new or changed (gone false) and for each that left the
+// API (gone true).
 func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone bool)) (*Pods, error) {
-	selector := fields.OneTermEqualSelector("spec.nodeName", node).String()
+	selector := fields.OneTermEqualSelector(podNode, node).String()
+	if node == "" {
+		selector = fields.OneTermNotEqualSelector(podNode, "").String()
+	}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = selector
@@ -95,6 +103,11 @@ func (p *Pods) Synced(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// On gives the pods that are bound to the node, as the API had them last.
+func (p *Pods) On(node string) []*v1.Pod {
+	return slices.DeleteFunc(p.List(), func(pod *v1.Pod) bool { return pod.Spec.NodeName != node })
 }
 
 // List gives the node's pods as the API had them last.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/podling/podling/clock"
+	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
@@ -167,9 +169,9 @@ func (p *pass) kill(ctx, patience context.Context, c lifecycle.Container, grace 
 // preStop runs the hook for at most grace seconds and gives the whole seconds it took.
 func (p *pass) preStop(patience context.Context, spec *v1.Container, c lifecycle.Container, grace int64) int64 {
 	began := p.node.Clock.Now()
-	ctx, cancel := context.WithTimeout(patience, time.Duration(grace)*time.Second)
+	ctx, cancel := clock.WithTimeout(patience, p.node.Clock, time.Duration(grace)*time.Second)
 	defer cancel()
-	err := p.node.Hooks.Run(ctx, p.pod, spec, bare(c.ID), p.podIP(), spec.Lifecycle.PreStop)
+	err := p.node.Hooks.Run(ctx, p.pod, spec, bare(c.ID), p.podIP(), hook.PreStop, spec.Lifecycle.PreStop)
 	cut := ctx.Err() != nil && spec.Lifecycle.PreStop.Exec == nil // only a command ends with its container
 	if err != nil && !cut && patience.Err() == nil {
 		// The hook's output may hold secrets; it is kept out of the Event.

@@ -21,7 +21,7 @@ import (
 // (upstream: makeMounts in pkg/kubelet/kubelet_pods.go and in kuberuntime).
 func (s *starting) mounts(env []*runtimeapi.KeyValue) ([]*runtimeapi.Mount, error) {
 	var out []*runtimeapi.Mount
-	hosts := len(s.podIPs()) > 0 || s.pod.Spec.HostNetwork
+	hosts := (len(s.podIPs()) > 0 || s.pod.Spec.HostNetwork) && !s.node.Simulated
 	for i := range s.c.VolumeMounts {
 		hosts = hosts && s.c.VolumeMounts[i].MountPath != "/etc/hosts"
 		m, err := s.volumeMount(i, env)
@@ -135,10 +135,13 @@ func absolute(path string) string {
 // messageFile is the empty file that the container may write its last words to.
 func (s *starting) messageFile() (string, error) {
 	dir := filepath.Join(s.node.PodDir(s.pod), "containers", s.c.Name)
+	path := filepath.Join(dir, strconv.Itoa(int(s.action.Restarts)))
+	if s.node.Simulated {
+		return path, nil
+	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return "", fmt.Errorf("folder for the termination message: %w", err)
 	}
-	path := filepath.Join(dir, strconv.Itoa(int(s.action.Restarts)))
 	if err := os.WriteFile(path, nil, 0o666); err != nil {
 		return "", fmt.Errorf("termination message file: %w", err)
 	}

@@ -34,7 +34,7 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 		return failed("FailedPrepareDynamicResources", "Failed to prepare dynamic resources: ", err)
 	}
 	config, err := p.sandboxConfig(ctx, a.Attempt, parent)
-	if err == nil {
+	if err == nil && !p.node.Simulated {
 		err = os.MkdirAll(config.LogDirectory, 0o755)
 	}
 	var id string

@@ -26,3 +26,6 @@ func targetOf(ctx context.Context) target {
 	t, _ := ctx.Value(targetKey{}).(target)
 	return t
 }
+
+// Container is the name of the container that a call is made for; "" if it is for none.
+func Container(ctx context.Context) string { return targetOf(ctx).container }
