@@ -72,6 +72,10 @@ conformance: build ## all conformance scenarios, and the score
 bench: build ## the figures in the README
 	go run ./bench
 
+.PHONY: bench-scale
+bench-scale: podling ## simulated pods, by the thousand
+	go run ./bench -scale
+
 .PHONY: vet
 vet:
 	go vet ./...
