@@ -163,7 +163,7 @@ func startFleet(identity controlplane.NodeIdentity, o Options, dir string) (*nod
 	config := kubelet.FleetConfig{
 		Nodes: list, NodeIP: controlplane.HostIP(), RootDir: filepath.Join(dir, "kubelet"), LogDir: filepath.Join(dir, "log", "pods"),
 		Client: identity.Config, Clock: clock.Real{}, Profiles: profiles, ServingCert: identity.ServingCert, ClientCAs: identity.ClientCAs,
-		MaxPods: o.MaxPods, EventQPS: o.Simulated.EventQPS, EventBurst: o.Simulated.EventBurst,
+		NodeGrace: o.NodeMonitorGracePeriod, MaxPods: o.MaxPods, EventQPS: o.Simulated.EventQPS, EventBurst: o.Simulated.EventBurst,
 	}
 	if o.Simulated.Clock == ClockVirtual || o.Simulated.Clock == ClockManual {
 		v := clock.NewVirtual(time.Now())

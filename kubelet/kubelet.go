@@ -77,6 +77,8 @@ type Config struct {
 	ClusterDNS    []string
 	ClusterDomain string // "cluster.local" if empty
 
+	NodeGrace time.Duration // that it may be silent before it counts as gone; upstream's 50 s if 0
+
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
 }
@@ -179,7 +181,7 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
-		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
+		Port: k.server.Port, RootDir: cfg.RootDir, Grace: cfg.NodeGrace, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
 		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
