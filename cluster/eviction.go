@@ -41,6 +41,8 @@ func (o *Options) checkNode() error {
 	switch {
 	case o.MaxPods < 0:
 		return UsageError{fmt.Errorf("--max-pods %d: there cannot be fewer pods than none", o.MaxPods)}
+	case o.NodeMonitorGracePeriod < 0:
+		return UsageError{fmt.Errorf("--node-monitor-grace-period %v: a time to wait is not negative", o.NodeMonitorGracePeriod)}
 	case o.Eviction.Transition < 0:
 		return UsageError{fmt.Errorf("--eviction-pressure-transition-period %v: a time to wait is not negative", o.Eviction.Transition)}
 	case o.Eviction.MaxPodGrace < 0:

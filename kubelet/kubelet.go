@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -111,12 +112,14 @@ func New(cfg Config) (*Kubelet, error) {
 			return nil, fmt.Errorf("the node's folder %s cannot be made: %w", dir, err)
 		}
 	}
-	client, err := kubernetes.NewForConfig(cfg.Client)
+	clk := clock.Real{}
+	faults := fault.New(clk)
+	reach := rest.CopyConfig(cfg.Client)
+	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return faults.Transport(way, cfg.NodeName) })
+	client, err := kubernetes.NewForConfig(reach)
 	if err != nil {
 		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
 	}
-	clk := clock.Real{}
-	faults := fault.New(clk)
 	// A call that hangs by a fault takes up no slot: other pods must not suffer.
 	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime), cfg.NodeName), faults.Images(cfg.Images, cfg.NodeName)
 	k := &Kubelet{config: cfg, client: client}
