@@ -182,9 +182,8 @@ func (c *call) follow(args, env []string) int {
 	if base := path.Base(args[0]); programs[base] != nil && base != "busybox" || slices.Contains(both, base) {
 		return next.main()
 	}
-	return c.within(func(p *Proc) int {
+	return c.within(args, func(p *Proc) int {
 		next.Proc, next.fds = p, c.fds.clone()
-		p.command = args
 		return next.whole()
 	})
 }

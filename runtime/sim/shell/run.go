@@ -132,8 +132,8 @@ func (p *Proc) child(command []string) *Proc {
 }
 
 // within runs body as a child of p's to its end, in p's own goroutine.
-func (p *Proc) within(body func(child *Proc) int) int {
-	child := p.child(p.command)
+func (p *Proc) within(command []string, body func(child *Proc) int) int {
+	child := p.child(command)
 	p.mu.Lock()
 	p.inner = child
 	p.mu.Unlock()

@@ -207,7 +207,7 @@ func (s *shell) command(c syntax.Command) {
 	case *syntax.Block:
 		s.stmts(c.Stmts)
 	case *syntax.Subshell:
-		s.status = s.within(func(p *Proc) int { return s.fork(p).sub(c.Stmts) })
+		s.status = s.within([]string{"sh"}, func(p *Proc) int { return s.fork(p).sub(c.Stmts) })
 	case *syntax.IfClause:
 		s.ifs(c)
 	case *syntax.WhileClause:

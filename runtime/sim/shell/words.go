@@ -95,7 +95,7 @@ func (s *shell) expansion() *expand.Config {
 // substitute is $( ).
 func (s *shell) substitute(w io.Writer, c *syntax.CmdSubst) error {
 	out := &collector{}
-	status := s.within(func(p *Proc) int {
+	status := s.within([]string{"sh"}, func(p *Proc) int {
 		sub := s.fork(p)
 		sub.fds.set(1, open(out))
 		return sub.sub(c.Stmts)
