@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
 )
 
@@ -66,19 +67,28 @@ type Options struct {
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "folder that keeps the cluster: objects, certificates, images, containers (default: /var/lib/podling for root, else $XDG_DATA_HOME/podling)")
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "file to write the administrator's kubeconfig to (default: kubeconfig in the data folder)")
-	fs.StringVar(&o.Runtime, "runtime", o.Runtime, "what runs containers: containerd, sim for containers that only exist in memory, or none for a control plane without a node (default: containerd for root, else sim)")
+	o.AddNodesFlags(fs)
 	fs.StringVar(&o.CRI, "cri", o.CRI, "use the container runtime at this CRI endpoint, like unix:///run/containerd/containerd.sock, instead of a containerd of podling's own")
-	fs.IntVar(&o.Nodes, "nodes", o.Nodes, "how many nodes; more than one are simulated (--runtime sim) (default: 1)")
-	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's); several are called NAME-0, NAME-1, ... (default: node-0, node-1, ...)")
-	o.Simulated.addFlags(fs)
 	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
 	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
 	fs.StringVar(&o.PodManifestPath, "pod-manifest-path", o.PodManifestPath, "folder of manifests of static pods, which the node runs by itself, or a single manifest; files whose names begin with a dot are passed over")
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
-	o.addNodeFlags(fs)
+	o.addEvictionFlags(fs)
 	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
+}
+
+// AddNodesFlags makes flags of what there is to say of nodes that may be simulated.
+func (o *Options) AddNodesFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Runtime, "runtime", o.Runtime, "what runs containers: containerd, sim for containers that only exist in memory, or none for a control plane without a node (default: containerd for root, else sim)")
+	fs.IntVar(&o.Nodes, "nodes", o.Nodes, "how many nodes; more than one are simulated (--runtime sim) (default: 1)")
+	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's); several are called NAME-0, NAME-1, ... (default: node-0, node-1, ...)")
+	o.Simulated.addFlags(fs)
+	if o.MaxPods == 0 {
+		o.MaxPods = kubelet.DefaultMaxPods
+	}
+	fs.IntVar(&o.MaxPods, "max-pods", o.MaxPods, "how many pods a node takes at once")
 }
 
 // complete fills in what was not said and refuses what makes no sense, before anything is started.

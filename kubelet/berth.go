@@ -102,7 +102,7 @@ func podCIDR(i int) netip.Prefix {
 func (b *berth) run(ctx context.Context) error {
 	ctx = fault.OnNode(ctx, b.name)
 	b.shared.Environment = b.fleet.environment.For(b.node.Known)
-	b.shared.Reporter = report.New(ctx, b.fleet.client, b.shared.Clock, b.node.Object)
+	b.shared.Reporter = report.New(ctx, b.fleet.client, b.shared.Clock, b.node.Object).Taking(b.fleet.turns)
 	var parts sync.WaitGroup
 	parts.Go(func() { b.events(ctx) })
 	b.desk.begin(ctx, nil) // the runtime is as new as the node

@@ -281,7 +281,8 @@ func (d *desk) compare(ctx context.Context) error {
 	workers := maps.Clone(d.workers)
 	d.endUnknown(names)
 	d.mu.Unlock()
-	for uid, w := range workers {
+	for _, uid := range slices.Sorted(maps.Keys(workers)) { // one after the other, always in the same order
+		w := workers[uid]
 		seen, busy := w.Fingerprint()
 		if busy || maps.Equal(seen, has[uid]) || len(seen) == 0 && has[uid] == nil {
 			continue

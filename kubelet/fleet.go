@@ -19,6 +19,7 @@ import (
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/kubelet/node"
 	"github.com/podling/podling/kubelet/reference"
+	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/runtime/fault"
@@ -49,6 +50,10 @@ type FleetConfig struct {
 	EventBurst int
 }
 
+// writers is how many pods' statuses are written at one time: enough to keep an API server of some
+// cores busy, few enough not to crowd out those who make pods.
+const writers = 16
+
 // Fleet is the simulated nodes of one process. Each is a node with workers, as a real one is; what
 // they share is one watch of all pods and one of all nodes, one port, one set of faults, one way to
 // write Events.
@@ -66,6 +71,7 @@ type Fleet struct {
 	keeper   *node.Keeper
 	reader   *reference.Reader
 	claims   *claim.Claims
+	turns    report.Turns
 
 	environment *environment.Maker // of no node; each has one For itself
 	berths      map[string]*berth
@@ -77,7 +83,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
 	}
-	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), berths: map[string]*berth{}}
+	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers), berths: map[string]*berth{}}
 	reach := rest.CopyConfig(cfg.Client)
 	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return f.faults.Transport(way, "") })
 	var err error

@@ -139,7 +139,7 @@ func initSteps(pod *v1.Pod, seen *Observed, t *todo) bool {
 	}
 	done := slices.ContainsFunc(pod.Spec.Containers, func(c v1.Container) bool {
 		n := seen.newest(c.Name)
-		return n != nil && (n.State == Created || n.State == Running)
+		return n != nil && (n.State == Created && n.SandboxID == seen.Sandboxes[0].ID || n.State == Running)
 	})
 	// From the last one backwards: completed ones may be gone from the runtime,
 	// so the last that is known tells how far initialization has come.
@@ -147,6 +147,9 @@ func initSteps(pod *v1.Pod, seen *Observed, t *todo) bool {
 	for i := len(pod.Spec.InitContainers) - 1; i >= 0; i-- {
 		c := &pod.Spec.InitContainers[i]
 		n := seen.newest(c.Name)
+		if n != nil && n.State == Exited && n.SandboxID != seen.Sandboxes[0].ID {
+			n = nil // what it did for a sandbox that is gone has to be done again (upstream: purgeInitContainers)
+		}
 		if n == nil {
 			if before && isSidecar(c) {
 				t.initial = append(t.initial, c)

@@ -88,8 +88,8 @@ func enclosingModule(dir string) (root, name string) {
 		if file, err := os.Open(filepath.Join(dir, "go.mod")); err == nil {
 			defer file.Close()
 			for lines := bufio.NewScanner(file); lines.Scan(); {
-				if name, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "module "); ok {
-					return dir, strings.Trim(strings.TrimSpace(name), `"`)
+				if words := strings.Fields(lines.Text()); len(words) > 1 && words[0] == "module" {
+					return dir, strings.Trim(words[1], "\"`")
 				}
 			}
 			return dir, ""

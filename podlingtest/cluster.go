@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -90,7 +91,7 @@ func (c *Cluster) Node() string {
 }
 
 // Namespace makes a namespace of the test's own, in a cluster that it shares with
-// others. It is deleted when the test ends.
+// others; pods can be made there at once. It is deleted when the test ends.
 func (c *Cluster) Namespace() string {
 	c.t.Helper()
 	ctx, cancel := c.context()
@@ -98,6 +99,11 @@ func (c *Cluster) Namespace() string {
 	made, err := c.Client.CoreV1().Namespaces().Create(ctx, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	if err != nil {
 		c.t.Fatalf("podlingtest: a namespace for the test: %v", err)
+	}
+	// A controller makes the account too, a moment later; pods are refused until it is there.
+	account := &v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	if _, err := c.Client.CoreV1().ServiceAccounts(made.Name).Create(ctx, account, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		c.t.Fatalf("podlingtest: namespace %s: its service account: %v", made.Name, err)
 	}
 	c.t.Cleanup(func() {
 		ctx, cancel := c.context()

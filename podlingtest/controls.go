@@ -122,7 +122,8 @@ func (p *Profiles) node() simremote.Node {
 	return simremote.Of(p.c.Client.CoreV1().RESTClient(), p.c.Node())
 }
 
-// Add puts a profile in force, behind those that are already.
+// Add puts a profile in force, before those that are already: of several that match a
+// pod, the first holds.
 func (p *Profiles) Add(name string, spec script.ProfileSpec) {
 	p.c.t.Helper()
 	if name == "" {

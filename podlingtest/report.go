@@ -87,54 +87,56 @@ func (c *Cluster) timeline(key string) string {
 		fmt.Fprintf(&b, "    … %d events before\n", h.dropped)
 	}
 	printer := trace.NewPrinter(&b)
-	var words []string
+	var words []word
 	for _, e := range h.events {
 		if err := printer.Print(e); err != nil {
 			fmt.Fprintln(&b, err)
 		}
-		for _, word := range reasons(e.Pod) {
-			if !slices.Contains(words, word) {
-				words = append(words, word)
-			}
-		}
+		words = append(words, reasons(e.Pod)...)
 	}
-	for _, word := range words {
-		if !c.shown[word] { // once in a log is enough
-			c.shown[word] = true
-			b.WriteString(explain(word))
+	for _, w := range words {
+		if !c.shown[w.name] { // once in a log is enough
+			c.shown[w.name] = true
+			b.WriteString(explain(w))
 		}
 	}
 	return b.String()
 }
 
-// ordinary are the reasons that every pod goes through.
-var ordinary = []string{"", "ContainerCreating", "PodInitializing", "ContainersNotReady", "ContainersNotInitialized", "PodCompleted", "Completed"}
+// ordinary are the reasons that every pod goes through, or that say nothing that its phase does not.
+var ordinary = []string{"", "ContainerCreating", "PodInitializing", "ContainersNotReady", "ContainersNotInitialized", "PodCompleted", "PodFailed", "Completed"}
+
+// word is a reason, and where it stands: the same one can mean several things.
+type word struct {
+	name string
+	kind reason.Kind
+}
 
 // reasons are those that the pod's status gives for anything that is not as it should be.
-func reasons(pod *v1.Pod) []string {
-	out := []string{pod.Status.Reason}
+func reasons(pod *v1.Pod) []word {
+	out := []word{{pod.Status.Reason, reason.Pod}}
 	for _, s := range containers(pod) {
 		if s.State.Waiting != nil {
-			out = append(out, s.State.Waiting.Reason)
+			out = append(out, word{s.State.Waiting.Reason, reason.Waiting})
 		}
 		for _, end := range []*v1.ContainerStateTerminated{s.State.Terminated, s.LastTerminationState.Terminated} {
 			if end != nil {
-				out = append(out, end.Reason)
+				out = append(out, word{end.Reason, reason.Terminated})
 			}
 		}
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Status == v1.ConditionFalse || c.Type == v1.DisruptionTarget {
-			out = append(out, c.Reason)
+			out = append(out, word{c.Reason, reason.Condition})
 		}
 	}
-	return slices.DeleteFunc(out, func(word string) bool { return slices.Contains(ordinary, word) })
+	return slices.DeleteFunc(out, func(w word) bool { return slices.Contains(ordinary, w.name) })
 }
 
 // explain is what there is to know about a reason, "" if it is nobody's word.
-func explain(word string) string {
-	found := reason.Find(word)
-	i := slices.IndexFunc(found, func(r reason.Reason) bool { return r.Kind != reason.Event && r.Kind != reason.Node })
+func explain(w word) string {
+	found := reason.Find(w.name)
+	i := slices.IndexFunc(found, func(r reason.Reason) bool { return r.Kind == w.kind })
 	if i < 0 {
 		return ""
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/podling/podling/podlingtest"
 )
@@ -80,9 +79,6 @@ func TestWaitForPods(t *testing.T) {
 	t.Parallel()
 	c := up(t, podlingtest.Runtime(podlingtest.None)).For(t)
 	namespace := c.Namespace()
-	account := &v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-	// The controller makes it too; who is first does not matter.
-	_, _ = c.Client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
 	for i := range 3 {
 		pod := create(t, c, fmt.Sprint("web-", i), byHand, func(p *v1.Pod) { p.Namespace, p.Labels = namespace, map[string]string{"app": "web"} })
 		if i > 0 {

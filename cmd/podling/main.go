@@ -35,6 +35,7 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newUpCommand(),
+		newNodeCommand(),
 		newRunCommand(),
 		newTraceCommand(),
 		newFaultCommand(),

@@ -57,6 +57,11 @@ func slim(o any) (any, error) {
 // address is of no use.
 func (s *services) wait(ctx context.Context) error {
 	select {
+	case <-s.read: // also for one whose time is over: what comes of it does not hang on chance
+		return nil
+	default:
+	}
+	select {
 	case <-s.read:
 		return nil
 	case <-ctx.Done():

@@ -85,6 +85,9 @@ func (i *Images) Pull(ctx context.Context, name string, auths []*runtimeapi.Auth
 	stood := i.clock.Now()
 	waited := false
 	clock.Pause(i.clock, func() {
+		if ctx.Err() != nil {
+			return // although there may be a slot: what comes of it does not hang on chance
+		}
 		select {
 		case i.slots <- struct{}{}:
 			waited = true

@@ -185,7 +185,9 @@ func upsert(list []lifecycle.Container, c lifecycle.Container) []lifecycle.Conta
 		}
 	}
 	out = append(out, c)
-	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { // virtual time may stand still between two
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.RestartCount, a.RestartCount))
+	})
 	return out
 }
 

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc/status"
 	v1 "k8s.io/api/core/v1"
@@ -34,6 +35,9 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 	if !p.sandboxStands(ctx) {
 		return false // it is made anew first
 	}
+	if !p.dropUnstarted(ctx, spec.Name) {
+		return false
+	}
 	s := &starting{pass: p, c: spec, action: a}
 	ctx, patience = fault.For(ctx, p.pod, spec.Name, spec.Image), fault.For(patience, p.pod, spec.Name, spec.Image)
 	if a.Backoff != nil {
@@ -57,6 +61,33 @@ func (p *pass) start(ctx, patience context.Context, a lifecycle.Action) bool {
 			return false // given up: the pod is to end
 		}
 	}
+}
+
+// dropUnstarted removes what an earlier start has made and not brought up: the
+// runtime may still be about to, for a node that has lost patience or was started
+// anew since, and then two of the container would run. False: it came up after all,
+// or the runtime does not say or does not remove it.
+func (p *pass) dropUnstarted(ctx context.Context, name string) bool {
+	for _, c := range p.seen.Containers {
+		if c.Name != name || c.State != lifecycle.Created {
+			continue
+		}
+		err := p.refresh(ctx, c.SandboxID, bare(c.ID))
+		if err == nil && slices.ContainsFunc(p.seen.Containers, func(is lifecycle.Container) bool { return is.ID == c.ID && is.State != lifecycle.Created }) {
+			return false
+		}
+		if err == nil {
+			err = p.node.Runtime.RemoveContainer(ctx, bare(c.ID))
+		}
+		if err != nil && !notFound(err) {
+			p.criError(err)
+			p.log().Error(err, "Removing a container that was made and not started; trying again", "container", name)
+			p.node.Clock.Sleep(time.Second)
+			return false
+		}
+		p.forget(c.ID)
+	}
+	return true
 }
 
 // do carries one step out; false if there is no patience left for it.

@@ -70,6 +70,10 @@ type Node struct {
 	PullSecrets func(ctx context.Context, pod *v1.Pod, image string) []*runtimeapi.AuthConfig
 	Event       func(pod *v1.Pod, e lifecycle.Event)
 	CRIFailed   func(error) // a call failed in a way that may mean that the runtime is away
+
+	// Turn, if there is one, is called by a worker before it takes in what it was told: a test that
+	// has one goroutine go on at a time lets it wait there.
+	Turn func(pod *v1.Pod)
 }
 
 // Cgroups limit pods as a whole (kubelet/cgroup).
@@ -198,6 +202,9 @@ func (w *Worker) Run(ctx context.Context) {
 	defer w.probes.Stop()
 	defer func() { w.node.Faults.Forget(w.pod) }()
 	for ctx.Err() == nil {
+		if w.node.Turn != nil {
+			w.node.Turn(w.pod)
+		}
 		w.takeIn()
 		w.stages()
 		now := w.node.Clock.Now()
@@ -281,6 +288,10 @@ func (w *Worker) takeIn() {
 	w.facts = nil
 	was := w.pod
 	w.pod = w.next
+	select {
+	case <-w.wake: // for what is taken in now
+	default:
+	}
 	w.mu.Unlock()
 	if was.Generation != w.pod.Generation || !maps.Equal(was.Labels, w.pod.Labels) || !maps.Equal(was.Annotations, w.pod.Annotations) {
 		w.seen.Volumes.Mounted = false // what volumes show of the pod may be out of date: they are gone through again

@@ -218,7 +218,11 @@ func TestStartError(t *testing.T) {
 	if _, err := n.CreateContainer(t.Context(), said, containerConfig(0, "busybox"), nil); status.Convert(err).Message() != "not today" {
 		t.Errorf("%v", err)
 	}
-	if _, err := n.RunPodSandbox(t.Context(), n.pod("bad", "exit: {cod: 1}"), ""); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "annotation podling.dev/sim, line 1: exit.cod") {
+	bad, err := n.RunPodSandbox(t.Context(), n.pod("bad", "exit: {cod: 1}"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.CreateContainer(t.Context(), bad, containerConfig(0, "busybox"), nil); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "annotation podling.dev/sim, line 1: exit.cod") {
 		t.Errorf("a script that cannot be read: %v", err)
 	}
 }

@@ -156,9 +156,7 @@ func (s streamer) Attach(ctx context.Context, id string, _ io.Reader, out, bad i
 	defer s.r.clk.End()
 	w := s.r.waiter(ctx, 0)
 	defer w.stop()
-	s.r.mu.Lock()
-	c.waiters = append(c.waiters, w)
-	s.r.mu.Unlock()
+	defer c.join(w)()
 	for c.running() && ctx.Err() == nil {
 		w.wait()
 	}
