@@ -219,4 +219,18 @@ func TestScenarioFiles(t *testing.T) {
 	if names, err := Names(list); err == nil {
 		t.Errorf("Names = %q for a name that stands there twice; want an error", names)
 	}
+	if err := os.WriteFile(list, []byte("# needs more\nbusybox  a kernel, at least # or two\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if why, err := Reasons(list); err != nil || len(why) != 1 || why["busybox"] != "a kernel, at least" {
+		t.Errorf("Reasons = %q, %v; want that of busybox", why, err)
+	}
+	for _, text := range []string{"busybox\n", "busybox one\nbusybox two\n"} {
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if why, err := Reasons(list); err == nil {
+			t.Errorf("Reasons = %q of %q; want an error", why, text)
+		}
+	}
 }

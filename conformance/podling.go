@@ -13,34 +13,30 @@ import (
 // Podling brings an ephemeral podling up, with a registry that has the scenarios'
 // images in Docker Hub's place, and returns a Runner that plays on it. The function
 // that it returns takes both down again.
-func Podling(ctx context.Context, binary string) (_ Runner, _ func() error, err error) {
-	var undo []func() error
-	stop := func() error {
-		var errs []error
-		for i := len(undo) - 1; i >= 0; i-- {
-			errs = append(errs, undo[i]())
-		}
-		return errors.Join(errs...)
+func Podling(ctx context.Context, binary string) (Runner, func() error, error) {
+	registry, closeRegistry, err := images.Serve(ctx)
+	if err != nil {
+		return Runner{}, nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, stop())
-		}
-	}()
+	runner, stop, err := up(ctx, binary, "--registry-mirror", registry.Mirror())
+	if err != nil {
+		return Runner{}, nil, errors.Join(err, closeRegistry())
+	}
+	runner.Push = registry.Push
+	return runner, func() error { return errors.Join(stop(), closeRegistry()) }, nil
+}
+
+// up brings an ephemeral podling up, with these flags more.
+func up(ctx context.Context, binary string, flags ...string) (Runner, func() error, error) {
 	dir, err := os.MkdirTemp("", "podling-conformance-")
 	if err != nil {
 		return Runner{}, nil, err
 	}
-	undo = append(undo, func() error { return os.RemoveAll(dir) })
-	registry, close, err := images.Serve(ctx)
+	flags = append([]string{"--ephemeral", "--kubeconfig", filepath.Join(dir, "kubeconfig")}, flags...)
+	podling, err := launch.Up(ctx, binary, flags...)
 	if err != nil {
-		return Runner{}, nil, err
+		return Runner{}, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	undo = append(undo, close)
-	podling, err := launch.Up(ctx, binary, "--ephemeral", "--registry-mirror", registry.Mirror(), "--kubeconfig", filepath.Join(dir, "kubeconfig"))
-	if err != nil {
-		return Runner{}, nil, err
-	}
-	undo = append(undo, podling.Stop)
-	return Runner{Kubeconfig: podling.Kubeconfig, Node: podling.Node, Kubectl: binary + " kubectl", Push: registry.Push}, stop, nil
+	stop := func() error { return errors.Join(podling.Stop(), os.RemoveAll(dir)) }
+	return Runner{Kubeconfig: podling.Kubeconfig, Node: podling.Node, Kubectl: binary + " kubectl"}, stop, nil
 }

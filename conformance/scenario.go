@@ -48,26 +48,53 @@ func Scenarios(root string, names ...string) ([]Scenario, error) {
 
 // Names reads a list of scenarios, one a line; what follows a # is a remark.
 func Names(path string) ([]string, error) {
+	var names []string
+	err := eachLine(path, func(line string) error {
+		if slices.Contains(names, line) {
+			return fmt.Errorf("%s stands there twice", line)
+		}
+		names = append(names, line)
+		return nil
+	})
+	return names, err
+}
+
+// Reasons reads a list of scenarios with a reason behind each: NAME WHY.
+func Reasons(path string) (map[string]string, error) {
+	why := map[string]string{}
+	err := eachLine(path, func(line string) error {
+		name, reason, _ := strings.Cut(line, " ")
+		if reason = strings.TrimSpace(reason); reason == "" {
+			return fmt.Errorf("%s: no reason is given", name)
+		}
+		if why[name] != "" {
+			return fmt.Errorf("%s stands there twice", name)
+		}
+		why[name] = reason
+		return nil
+	})
+	return why, err
+}
+
+// eachLine hands over the lines that have more than a remark, which begins with a #.
+func eachLine(path string, do func(line string) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
-	var names []string
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		text, _, _ := strings.Cut(lines.Text(), "#")
-		name := strings.TrimSpace(text)
-		if name == "" {
+		if text = strings.TrimSpace(text); text == "" {
 			continue
 		}
-		if slices.Contains(names, name) {
-			return nil, fmt.Errorf("%s: %s stands there twice", path, name)
+		if err := do(text); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		names = append(names, name)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return names, nil
+	return nil
 }

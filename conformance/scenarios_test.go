@@ -1,22 +1,68 @@
 package conformance
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/podling/podling/conformance/launch"
 )
 
-// atOnce is how many scenarios run side by side: most of them wait.
-const atOnce = 5
+const (
+	// atOnce is how many scenarios run side by side: most of them wait.
+	atOnce = 5
+	// atOnceSimulated is that where no container costs anything.
+	atOnceSimulated = 12
+)
 
 // TestScenarios plays on podling every scenario that it held before; holds.txt only
 // grows. It needs root, `make build`, and a static busybox.
 func TestScenarios(t *testing.T) {
-	names, err := Names("holds.txt")
+	playAll(t, Podling, atOnce, names(t, "holds.txt"))
+}
+
+// TestSimulated plays on a simulated node every scenario that needs no real one;
+// holds-sim.txt only grows. It needs `make podling`, and nothing else.
+func TestSimulated(t *testing.T) {
+	playAll(t, Simulated, atOnceSimulated, names(t, "holds-sim.txt"))
+}
+
+// TestSimulatedLists: each scenario is played on a simulated node, or it is said why
+// it cannot be.
+func TestSimulatedLists(t *testing.T) {
+	all, err := Scenarios("scenarios")
 	if err != nil {
 		t.Fatal(err)
 	}
+	why, err := Reasons("needs-real.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := names(t, "holds-sim.txt")
+	for _, s := range all {
+		_, real := why[s.Name]
+		if simulated := slices.Contains(held, s.Name); simulated == real {
+			t.Errorf("%s: in holds-sim.txt: %t, in needs-real.txt: %t; want it in one of them", s.Name, simulated, real)
+		}
+		delete(why, s.Name)
+	}
+	for name := range why {
+		t.Errorf("needs-real.txt: %s is no scenario", name)
+	}
+}
+
+func names(t *testing.T, list string) []string {
+	t.Helper()
+	names, err := Names(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// playAll plays scenarios on what up brings up, and fails for those that do not hold.
+func playAll(t *testing.T, up func(ctx context.Context, binary string) (Runner, func() error, error), jobs int, names []string) {
 	scenarios, err := Scenarios("scenarios", names...)
 	if err != nil {
 		t.Fatal(err)
@@ -25,11 +71,11 @@ func TestScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner, stop, err := Podling(t.Context(), binary)
+	runner, stop, err := up(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner.Jobs = atOnce
+	runner.Jobs = jobs
 	err = runner.Run(t.Context(), scenarios, func(r Result) {
 		t.Run(r.Scenario.Name, func(t *testing.T) {
 			t.Logf("took %v", r.Took)

@@ -51,7 +51,8 @@ func (noCgroups) Orphans(func(types.UID) bool) []types.UID { return nil }
 func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 	cfg := f.config
 	b := &berth{fleet: f, name: of.Name}
-	b.sim = sim.New(sim.Config{Clock: cfg.Clock, Node: of.Name, PodCIDR: podCIDR(i), Profiles: cfg.Profiles})
+	b.sim = sim.New(sim.Config{Clock: cfg.Clock, Node: of.Name, PodCIDR: podCIDR(i), Profiles: cfg.Profiles,
+		Contents: func(path string) map[string][]byte { return b.shared.Volumes.Contents(path) }})
 	recorder := f.recorder.on(of.Name)
 	root := filepath.Join(cfg.RootDir, of.Name)
 	known := func() *v1.Node { return b.node.Known() }
@@ -60,7 +61,7 @@ func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 		Simulated: true, Name: of.Name, HostIPs: []string{cfg.NodeIP.String()}, Since: cfg.Clock.Now(), RuntimeName: sim.Name,
 		RootDir: root, LogDir: filepath.Join(cfg.LogDir, of.Name),
 		Runtime: runtime, Images: image.New(images, cfg.Clock), Clock: cfg.Clock, Faults: f.faults,
-		Volumes: volume.NewSimulated(root, f.client, f.reader, of.Name, known, recorder), Cgroups: noCgroups{},
+		Volumes: volume.NewSimulated(root, f.client, f.reader, of.Name, known, recorder, b.sim.LeadsOut), Cgroups: noCgroups{},
 		ClusterDomain: "cluster.local", ResolvConf: "/etc/resolv.conf",
 		Probers: probe.NewSimulated(runtime, b.sim, recorder.lifecycle), Hooks: hook.NewSimulated(runtime, b.sim, cfg.Clock, recorder.lifecycle),
 		Claims: f.claims, Event: recorder.lifecycle,

@@ -123,7 +123,7 @@ func (w *world) boot(faults []fault.Rule) {
 		Simulated: true, Name: "n", HostIPs: []string{"192.0.2.1"}, Since: clk.Now(), RuntimeName: sim.Name,
 		RootDir: w.dir, LogDir: filepath.Join(w.dir, "logs"), ResolvConf: filepath.Join(w.dir, "resolv.conf"), ClusterDomain: "cluster.local",
 		Runtime: runtime, Images: image.New(images, clk), Clock: clk, Faults: n.faults, Cgroups: noCgroups{},
-		Volumes:     volume.NewSimulated(w.dir, api, reference.New(api), "n", self, &record.FakeRecorder{}),
+		Volumes:     volume.NewSimulated(w.dir, api, reference.New(api), "n", self, &record.FakeRecorder{}, nil),
 		Environment: w.env, Handlers: handler.New(api, func() []v1.NodeRuntimeHandler { return nil }),
 		Probers: probe.New(runtime, event), Hooks: hook.New(runtime, clk, event), Claims: claim.New(api),
 		Reporter: report.New(ctx, api, clk, self), Event: event, CRIFailed: func(error) {},

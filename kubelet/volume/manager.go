@@ -45,6 +45,7 @@ type Manager struct {
 	recorder record.EventRecorder
 
 	simulated bool // nothing is made on disk
+	leadsOut  LeadsOut
 
 	once
 	trust    clustertrustbundle.Manager

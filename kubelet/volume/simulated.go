@@ -22,12 +22,17 @@ import (
 
 // NewSimulated makes a manager for pods whose containers only exist in memory. What
 // a volume is made from is looked up and checked as ever, and fails as ever; but
-// nothing is made of it on disk. Claims have to be bound, to whatever it is.
-func NewSimulated(root string, client kubernetes.Interface, reader *reference.Reader, nodeName string, known func() *v1.Node, recorder record.EventRecorder) *Manager {
+// nothing is made of it on disk. Claims have to be bound, to whatever it is. leadsOut
+// may be nil: no path does.
+func NewSimulated(root string, client kubernetes.Interface, reader *reference.Reader, nodeName string, known func() *v1.Node, recorder record.EventRecorder, leadsOut LeadsOut) *Manager {
 	m := New(root, client, nodeName, known, recorder)
-	m.reader, m.simulated = reader, true
+	m.reader, m.simulated, m.leadsOut = reader, true, leadsOut
 	return m
 }
+
+// LeadsOut says whether the path below a simulated volume leads out of it, by the links
+// that the pod's containers have made there.
+type LeadsOut func(podUID, volumePath, below string) bool
 
 // Contents are the files of the simulated volume at that path, by their paths in
 // it; nil if there is no such volume, or nothing in it.
@@ -55,6 +60,9 @@ func (m *Manager) Contents(path string) map[string][]byte {
 
 // pretend finds what the volume is made from, and makes nothing of it.
 func (h *host) pretend(pod *v1.Pod, v *v1.Volume) (Mounted, error) {
+	if err := h.possible(pod, v); err != nil {
+		return Mounted{}, err
+	}
 	files, err := h.files(pod, v)
 	if err != nil {
 		return Mounted{}, err

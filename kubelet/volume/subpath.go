@@ -35,6 +35,9 @@ func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, from Mo
 		return "", err
 	}
 	if m.simulated {
+		if m.leadsOut != nil && m.leadsOut(string(pod.UID), from.Path, subPath) {
+			return "", unsafeSubPath(name, container)
+		}
 		return filepath.Join(from.Path, subPath), nil
 	}
 	host := hostutil.NewHostUtil()
@@ -58,9 +61,13 @@ func (m *Manager) SubPath(pod *v1.Pod, container string, mountIndex int, from Mo
 		ContainerName:    container,
 	})
 	if err != nil {
-		return "", fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q", name, container)
+		return "", unsafeSubPath(name, container)
 	}
 	return bound, nil
+}
+
+func unsafeSubPath(volume, container string) error {
+	return fmt.Errorf("failed to prepare subPath for volumeMount %q of container %q", volume, container)
 }
 
 // volumeOf is the name of the volume that a container's mount is of.

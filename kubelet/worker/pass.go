@@ -50,7 +50,7 @@ func (p *pass) do(ctx, patience context.Context, a lifecycle.Action) bool {
 	case lifecycle.MountVolumes:
 		return p.mount(patience)
 	case lifecycle.CreateSandbox:
-		return p.createSandbox(ctx, a)
+		return p.createSandbox(ctx, patience, a)
 	case lifecycle.StartContainer:
 		return p.start(ctx, patience, a)
 	case lifecycle.ResizePod:
@@ -84,6 +84,17 @@ func (p *pass) do(ctx, patience context.Context, a lifecycle.Action) bool {
 func (p *pass) tell(fact func(*lifecycle.Observed)) {
 	fact(&p.seen)
 	p.Tell(fact)
+}
+
+// settle waits until the worker has decided on what it was told so far. What takes no
+// time would be overtaken by what comes after it, and nobody would have seen it.
+func (p *pass) settle(patience context.Context) {
+	decided := make(chan struct{})
+	p.Tell(func(*lifecycle.Observed) { close(decided) }) // what is told from now on is taken in the next time
+	select {
+	case <-decided:
+	case <-patience.Done():
+	}
 }
 
 // fail is a failure that follows was, if that was the same kind.

@@ -18,7 +18,7 @@ import (
 
 // createSandbox makes the pod's sandbox with its network (upstream:
 // createPodSandbox in pkg/kubelet/kuberuntime/kuberuntime_sandbox.go).
-func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
+func (p *pass) createSandbox(ctx, patience context.Context, a lifecycle.Action) bool {
 	failed := func(reason, what string, err error) bool {
 		p.criError(err)
 		f := p.fail(p.seen.Sandbox, reason, err.Error())
@@ -54,6 +54,9 @@ func (p *pass) createSandbox(ctx context.Context, a lifecycle.Action) bool {
 		o.Sandboxes, o.Sandbox = upsertSandbox(o.Sandboxes, sandboxFact(r.GetStatus())), nil
 		o.RecursiveReadOnly = rro
 	})
+	if p.node.Simulated {
+		p.settle(patience)
+	}
 	return true
 }
 

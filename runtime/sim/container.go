@@ -36,6 +36,7 @@ type container struct {
 	waiters                          []*waiter
 	inside                           *shell.Machine
 	first                            *shell.Proc // nil: the container goes by its script
+	waited                           bool        // its first process has come to where it waits
 
 	log log
 }

@@ -27,7 +27,7 @@ func (c *container) machine() *shell.Machine {
 	}
 	config := shell.Config{
 		Clock: r.clk, Hostname: s.config.GetHostname(), Dir: c.config.GetWorkingDir(), Memory: c.resources.GetMemoryLimitInBytes(),
-		Net: s.net, Volumes: s.pod.volumes, Foreign: c.image.foreign(), Out: c.output, Stdin: c.config.GetStdin(),
+		Net: s.net, Volumes: s.pod.volumes, Contents: r.cfg.Contents, Foreign: c.image.foreign(), Out: c.output, Waits: c.waits, Stdin: c.config.GetStdin(),
 		ReadOnly: c.config.GetLinux().GetSecurityContext().GetReadonlyRootfs(),
 		OOM: func() {
 			r.mu.Lock()
@@ -67,4 +67,13 @@ func (c *container) processes() runtimeapi.NamespaceMode {
 		return o.GetPid()
 	}
 	return c.sandbox.config.GetLinux().GetSecurityContext().GetNamespaceOptions().GetPid()
+}
+
+// LeadsOut says whether a path below one of a pod's volumes leads out of it, by the
+// links that the pod's containers have made there.
+func (r *Runtime) LeadsOut(uid, hostPath, below string) bool {
+	r.mu.Lock()
+	p := r.pods[uid]
+	r.mu.Unlock()
+	return p != nil && p.volumes != nil && p.volumes.LeadsOut(hostPath, below)
 }

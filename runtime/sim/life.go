@@ -73,14 +73,47 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 	case own:
 		c.setFirst(c.machine().StartOwn(args, c.ended))
 	default:
+		w := r.waiter(ctx, settling)
+		defer w.stop()
+		defer c.join(w)()
 		p, err := c.machine().Start(args, c.ended)
 		if err != nil { // its files have changed since it was looked for
 			c.ended(exitStartError)
 			return nil
 		}
 		c.setFirst(p)
+		for !c.settled() && !w.over() && ctx.Err() == nil {
+			w.wait()
+		}
 	}
 	return nil
+}
+
+// settling is how long a start waits at most for the program to come to where it
+// waits, or ends. What a real one does until then, such as setting its traps, takes
+// less time than a real runtime needs to go on to the next container.
+const settling = 20 * time.Millisecond
+
+// waits: the first process has come to where it waits.
+func (c *container) waits() {
+	c.r.mu.Lock()
+	had := c.waited
+	c.waited = true
+	waiters := c.waiters
+	c.r.mu.Unlock()
+	if had {
+		return
+	}
+	for _, w := range waiters {
+		w.ring()
+	}
+}
+
+// settled: the program has come to where it waits, or has ended.
+func (c *container) settled() bool {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.waited || c.state != runtimeapi.ContainerState_CONTAINER_RUNNING
 }
 
 func (c *container) setFirst(p *shell.Proc) {
@@ -178,7 +211,7 @@ func (r *Runtime) end(ctx context.Context, c *container, grace time.Duration) er
 	return nil
 }
 
-// join has w rung when the container ends, until the result is called.
+// join has w rung when the container settles or ends, until the result is called.
 func (c *container) join(w *waiter) (leave func()) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()

@@ -46,6 +46,9 @@ type Config struct {
 	PodCIDR netip.Prefix
 	// Profiles say what pods do, and what the registries have.
 	Profiles []script.Profile
+	// Contents are the files of what is mounted into containers from a path that is
+	// not on the node's disk, by their paths in it; nil: there are none.
+	Contents func(hostPath string) map[string][]byte
 	// Images are on the node from the start.
 	Images []string
 	// Memory and Disk that the node says it has, in bytes.

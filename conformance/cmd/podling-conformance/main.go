@@ -3,12 +3,14 @@
 //	podling-conformance [flags] [scenario...]
 //
 // Without -kubeconfig it starts podling itself (PODLING_BIN, or bin/podling), with
-// a registry that has the scenarios' images. With -check it plays nothing and
+// a registry that has the scenarios' images, or, with -runtime sim, with a simulated
+// node. With -check it plays nothing and
 // judges recordings made before; with -golden it makes golden files of them. Exit
 // code 0 says that every scenario holds.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,7 +28,7 @@ import (
 
 type options struct {
 	kubeconfig, node, registry, kubectl string
-	scenarios, holds                    string
+	runtime, scenarios, holds           string
 	record, check, golden, longer       string
 	jobs                                int
 	verbose                             bool
@@ -39,8 +41,9 @@ func main() {
 	flag.StringVar(&o.node, "node", "", "with -kubeconfig: the node that steps name")
 	flag.StringVar(&o.registry, "registry", "", "with -kubeconfig: `ADDR:PORT` of the registry that the cluster takes for docker.io, with the scenarios' images in it")
 	flag.StringVar(&o.kubectl, "kubectl", "", "with -kubeconfig: `command` that the steps call as kubectl (default podling's own)")
+	flag.StringVar(&o.runtime, "runtime", "containerd", "without -kubeconfig: what podling's pods run on, `containerd or sim`")
 	flag.StringVar(&o.scenarios, "scenarios", "conformance/scenarios", "`folder` of the scenarios")
-	flag.StringVar(&o.holds, "holds", "conformance/holds.txt", "`file` that lists the scenarios that held before")
+	flag.StringVar(&o.holds, "holds", "", "`file` that lists the scenarios that held before (default the runtime's in conformance/)")
 	flag.StringVar(&o.record, "record", "", "keep the recordings in this `folder`")
 	flag.StringVar(&o.check, "check", "", "play nothing: judge the recordings in this `folder`")
 	flag.StringVar(&o.golden, "golden", "", "play nothing: make the golden files from the recordings in these `folders`, with commas between")
@@ -60,6 +63,9 @@ func main() {
 	}
 }
 
+// lists are the files that list what held before, by runtime.
+var lists = map[string]string{"containerd": "conformance/holds.txt", "sim": "conformance/holds-sim.txt"}
+
 // run plays or judges the scenarios and says whether all hold.
 func run(ctx context.Context, o options) (bool, error) {
 	scenarios, err := conformance.Scenarios(o.scenarios, o.names...)
@@ -69,7 +75,10 @@ func run(ctx context.Context, o options) (bool, error) {
 	if o.golden != "" {
 		return true, writeGoldens(scenarios, strings.Split(o.golden, ","), strings.FieldsFunc(o.longer, func(r rune) bool { return r == ',' }))
 	}
-	expected, err := conformance.Names(o.holds)
+	if _, known := lists[o.runtime]; !known {
+		return false, fmt.Errorf("-runtime %q: want containerd or sim", o.runtime)
+	}
+	expected, err := conformance.Names(cmp.Or(o.holds, lists[o.runtime]))
 	if err != nil {
 		return false, fmt.Errorf("list of what held before: %w", err)
 	}
@@ -143,6 +152,9 @@ func cluster(ctx context.Context, o options) (conformance.Runner, func() error, 
 		binary, err := launch.Binary(".")
 		if err != nil {
 			return conformance.Runner{}, nil, err
+		}
+		if o.runtime == "sim" {
+			return conformance.Simulated(ctx, binary)
 		}
 		return conformance.Podling(ctx, binary)
 	}

@@ -299,6 +299,9 @@ func (n *inode) flush() error {
 	if !n.through {
 		return nil
 	}
+	if err := os.MkdirAll(path.Dir(n.disk), 0o750); err != nil {
+		return err
+	}
 	return os.WriteFile(n.disk, n.data, 0o666)
 }
 

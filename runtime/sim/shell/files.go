@@ -126,13 +126,20 @@ func fromDisk(place string) *inode {
 // NewVolumes gives none yet.
 func NewVolumes() *Volumes { return &Volumes{trees: map[string]*inode{}} }
 
-func (v *Volumes) at(m Mount) *inode {
+func (v *Volumes) at(m Mount, contents func(string) map[string][]byte) *inode {
 	if n := v.trees[m.HostPath]; n != nil {
 		return n
 	}
 	n := fromDisk(m.HostPath)
-	if n == nil {
+	switch {
+	case n != nil:
+	case m.Through:
+		n = &inode{mode: 0o666, disk: m.HostPath}
+	default:
 		n = newDir(0o777)
+		if contents != nil {
+			n.below = given{func() map[string][]byte { return contents(m.HostPath) }, ""}
+		}
 	}
 	n.through = m.Through
 	v.trees[m.HostPath] = n
@@ -164,7 +171,7 @@ func newFiles(m *Machine) *Files {
 	defer v.mu.Unlock()
 	for _, mount := range m.Mounts {
 		at := path.Clean("/" + mount.Path)
-		n := v.at(mount)
+		n := v.at(mount, m.Contents)
 		if at != "/" {
 			f.mounts[at] = &mounted{n, mount.ReadOnly}
 			f.place(at, n)

@@ -23,6 +23,9 @@ type Config struct {
 	Mounts []Mount
 	// Volumes of the pod; nil are its own.
 	Volumes *Volumes
+	// Contents are the files that the node has put into what is mounted from a path of
+	// its own, by their paths in it, where they are not on its disk; nil: none.
+	Contents func(hostPath string) map[string][]byte
 	// ReadOnly: its own files cannot be changed.
 	ReadOnly bool
 	// Memory limit in bytes; 0 is none.
@@ -42,6 +45,9 @@ type Config struct {
 	Init func(signal int)
 	// Out gets what the processes write to the container's log.
 	Out func(stream string, b []byte)
+	// Waits is called whenever the first process has come to where it waits for something;
+	// nil: nobody is told.
+	Waits func()
 	// Stdin: the container's standard input is held open, and nothing comes.
 	Stdin bool
 }

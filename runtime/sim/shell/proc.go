@@ -32,6 +32,7 @@ type Proc struct {
 	command []string
 	bell    Bell
 	exit    func(code int) // is told when it is over
+	waits   func()         // is told whenever it waits; nil: nobody is
 
 	mu      sync.Mutex
 	signals map[int]int     // what becomes of them, where not the default
@@ -166,7 +167,15 @@ func (p *Proc) wait(ready func() bool) {
 			return
 		}
 		p.steps, p.batches = 0, 0
+		p.rests()
 		p.bell.Wait(p.m.Clock)
+	}
+}
+
+// rests tells that the process has come to where it waits.
+func (p *Proc) rests() {
+	if p.waits != nil {
+		p.waits()
 	}
 }
 

@@ -15,17 +15,19 @@ func (m *Machine) Start(args []string, exit func(code int)) (*Proc, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proc{m: m, command: args, exit: func(code int) {
+	p := &Proc{m: m, command: args, waits: m.Waits, exit: func(code int) {
 		m.Kill() // with the first process, all end
 		exit(code)
 	}}
 	m.add(p)
 	if kind == Own {
 		p.own = true
+		p.rests()
 		return p, nil
 	}
 	if d, ok := sleeps(args); ok {
 		p.wakeAfter(d)
+		p.rests()
 		return p, nil
 	}
 	// The process comes up when its start has been told.
@@ -76,6 +78,7 @@ func (p *Proc) run(body func() int) {
 		if code == 0 && (kind == Own || sleep) {
 			c.fds.close()
 			p.idle(kind == Own, d)
+			p.rests()
 			return
 		}
 		q = catch(c.whole)
@@ -134,6 +137,7 @@ func (p *Proc) child(command []string) *Proc {
 // within runs body as a child of p's to its end, in p's own goroutine.
 func (p *Proc) within(command []string, body func(child *Proc) int) int {
 	child := p.child(command)
+	child.waits = p.waits
 	p.mu.Lock()
 	p.inner = child
 	p.mu.Unlock()
