@@ -12,6 +12,8 @@ export GOFLAGS := $(GOFLAGS) -trimpath -buildvcs=false
 # Without cgo the linker leaves out what is never called: 40 MB of binary, and memory at rest.
 export CGO_ENABLED := 0
 export PATH := $(CURDIR)/bin:$(PATH)
+# What podlingtest starts.
+export PODLING_BIN := $(CURDIR)/bin/podling
 
 # golangci-lint is fetched by `make lint` alone: building it takes longer than all else there.
 GOLANGCI := v2.15.0
@@ -69,6 +71,10 @@ conformance: build ## all conformance scenarios, and the score
 .PHONY: bench
 bench: build ## the figures in the README
 	go run ./bench
+
+.PHONY: bench-scale
+bench-scale: podling ## simulated pods, by the thousand
+	go run ./bench -scale
 
 .PHONY: vet
 vet:

@@ -181,6 +181,39 @@ func TestFilesAreShort(t *testing.T) {
 	}
 }
 
+// podlingtest is compiled into the tests of other modules, with all that it needs: none of it may be
+// one of the large parts of Kubernetes, or of what podling runs them with.
+func TestPodlingtestIsLight(t *testing.T) {
+	needed := strings.Fields(string(run(t, "list", "-deps", "./podlingtest")))
+	if len(needed) < 100 {
+		t.Fatalf("go list found %d packages", len(needed))
+	}
+	for _, p := range needed {
+		if tooHeavy(p) {
+			t.Errorf("podlingtest needs %s: go list -deps -json tells by whom", p)
+		}
+	}
+	for p, want := range map[string]bool{
+		"k8s.io/kubernetes/pkg/api/v1/pod": true, "google.golang.org/grpc/codes": true, module + "/kubelet/server": true,
+		"k8s.io/client-go/kubernetes": false, module + "/runtime/fault/rule": false, "k8s.io/kubernetesx": false,
+	} {
+		if tooHeavy(p) != want {
+			t.Errorf("%s is too heavy: %v", p, !want)
+		}
+	}
+}
+
+func tooHeavy(p string) bool {
+	return slices.ContainsFunc([]string{
+		"k8s.io/kubernetes", "k8s.io/apiserver", "k8s.io/cri-api", "k8s.io/cri-client", "k8s.io/component-base", "k8s.io/kubectl",
+		"go.etcd.io", "google.golang.org/grpc", "github.com/prometheus", "github.com/spf13/cobra",
+		module + "/cluster", module + "/controlplane", module + "/kubelet", module + "/lifecycle$", module + "/cmd",
+	}, func(heavy string) bool {
+		exact, only := strings.CutSuffix(heavy, "$")
+		return only && p == exact || !only && within(p, heavy)
+	})
+}
+
 func lines(t *testing.T, path string) int {
 	t.Helper()
 	b, err := os.ReadFile(path)

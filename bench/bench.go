@@ -184,7 +184,7 @@ func (b *bench) loads(ctx context.Context, kubeconfig string) error {
 	}
 	return b.onRuntime(ctx, func(r *cri.Runtime) error {
 		for i := range b.rounds + 1 { // round 0 brings the image and fills caches
-			for _, size := range []load.Options{{Pods: b.serial, Parallel: 1, Image: image}, {Pods: b.pods, Parallel: b.parallel, Image: image}} {
+			for _, size := range b.sizes() {
 				if i == 0 {
 					size.Pods = warm
 				}
@@ -202,6 +202,15 @@ func (b *bench) loads(ctx context.Context, kubeconfig string) error {
 		}
 		return nil
 	})
+}
+
+// sizes are the loads of a round.
+func (b *bench) sizes() []load.Options {
+	all := []load.Options{{Pods: b.serial, Parallel: 1, Image: image}}
+	for _, pods := range b.pods {
+		all = append(all, load.Options{Pods: pods, Parallel: b.parallel, Image: image})
+	}
+	return all
 }
 
 // put puts a load on a system, or returns nil if that is not there.
@@ -262,6 +271,3 @@ func (b *bench) onRuntime(ctx context.Context, do func(*cri.Runtime) error) (err
 	}
 	return do(r)
 }
-
-// say tells how far it has come, apart from the figures.
-func (b *bench) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

@@ -14,12 +14,17 @@ import (
 
 // The systems that figures are of.
 const (
-	podling   = "podling"
-	reference = "reference" // the cluster that PODLING_BENCH_REFERENCE names
-	bare      = "bare CRI"  // no cluster: calls of the container runtime
+	podling    = "podling"
+	reference  = "reference"           // the cluster that PODLING_BENCH_REFERENCE names
+	bare       = "bare CRI"            // no cluster: calls of the container runtime
+	kwok       = "KWOK"                // the cluster that PODLING_BENCH_KWOK names
+	onUpstream = "podling on upstream" // the one that PODLING_BENCH_UPSTREAM names
 )
 
 var systems = []string{podling, reference, bare}
+
+// A pair is two systems of which one is to be told as a part of the other.
+type pair struct{ of, to string }
 
 // A figure is one thing measured, several times, on one or more systems.
 type figure struct {
@@ -56,9 +61,9 @@ func (f figures) write(path string) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// print prints medians with the lowest and highest value beside them, and what
-// podling's median is of each other system's.
-func (f figures) print(to io.Writer) error {
+// print prints medians with the lowest and highest value beside them, and what one
+// system's median is of another's.
+func (f figures) print(to io.Writer, systems []string, pairs []pair) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	var errs []error
 	line := func(cells ...any) {
@@ -69,14 +74,21 @@ func (f figures) print(to io.Writer) error {
 		_, err := fmt.Fprintln(table)
 		errs = append(errs, err)
 	}
-	line("median (lowest to highest)", "", podling, reference, bare, "podling/reference", "podling/bare CRI")
+	head := []any{"median (lowest to highest)", ""}
+	for _, s := range systems {
+		head = append(head, s)
+	}
+	for _, p := range pairs {
+		head = append(head, p.of+"/"+p.to)
+	}
+	line(head...)
 	for _, g := range f {
 		cells := []any{g.Name, g.Unit}
 		for _, s := range systems {
 			cells = append(cells, span(g.Values[s]))
 		}
-		for _, s := range systems[1:] {
-			cells = append(cells, ratio(g.Values[podling], g.Values[s]))
+		for _, p := range pairs {
+			cells = append(cells, ratio(g.Values[p.of], g.Values[p.to]))
 		}
 		line(cells...)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,7 +18,7 @@ func TestFigures(t *testing.T) {
 	f.add("all gone", "s", reference, 10)
 	f.add("at rest", "MB", podling, 150.4)
 	var table bytes.Buffer
-	if err := f.print(&table); err != nil {
+	if err := f.print(&table, systems, []pair{{podling, reference}, {podling, bare}}); err != nil {
 		t.Fatal(err)
 	}
 	got := strings.Split(table.String(), "\n")
@@ -56,14 +57,26 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestReferencePids(t *testing.T) {
-	t.Setenv("PODLING_BENCH_REFERENCE_PIDS", "12, 34\n56")
-	pids, err := referencePids()
+func TestPidsIn(t *testing.T) {
+	const variable = "PODLING_BENCH_REFERENCE_PIDS"
+	t.Setenv(variable, "12, 34\n56")
+	pids, err := pidsIn(variable)
 	if err != nil || len(pids) != 3 || pids[0] != 12 || pids[2] != 56 {
 		t.Errorf("pids %v, %v; want 12, 34 and 56", pids, err)
 	}
-	t.Setenv("PODLING_BENCH_REFERENCE_PIDS", "12 etcd")
-	if pids, err := referencePids(); err == nil {
+	t.Setenv(variable, "12 etcd")
+	if pids, err := pidsIn(variable); err == nil {
 		t.Errorf("pids %v; want an error that names what is no process id", pids)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	if got, err := sizes("1000,5000"); err != nil || !slices.Equal(got, []int{1000, 5000}) {
+		t.Errorf("sizes = %v, %v", got, err)
+	}
+	for _, text := range []string{"", "1000,", "0", "many"} {
+		if got, err := sizes(text); err == nil {
+			t.Errorf("sizes(%q) = %v; want an error", text, got)
+		}
 	}
 }

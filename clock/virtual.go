@@ -29,6 +29,8 @@ type Virtual struct {
 	jump sync.Mutex // held by whoever moves the time
 }
 
+var _ Clock = (*Virtual)(nil)
+
 // NewVirtual gives a clock that says start and does not move by itself yet.
 func NewVirtual(start time.Time) *Virtual {
 	return &Virtual{now: start, moved: make(chan struct{})}
@@ -225,6 +227,9 @@ func (v *Virtual) Sleep(d time.Duration) {
 
 // After is NewTimer's channel.
 func (v *Virtual) After(d time.Duration) <-chan time.Time { return v.NewTimer(d).C() }
+
+// Tick is NewTicker's channel.
+func (v *Virtual) Tick(d time.Duration) <-chan time.Time { return v.NewTicker(d).C() }
 
 // NewTimer gives a timer whose channel gets the time once d has passed.
 func (v *Virtual) NewTimer(d time.Duration) utilclock.Timer {

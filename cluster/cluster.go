@@ -26,8 +26,8 @@ type Cluster struct {
 
 	folder       *folder
 	controlPlane *controlplane.ControlPlane
-	runtime      *containerRuntime // nil without a node
-	node         *node             // nil without a node
+	runtime      *containerRuntime // nil without a node whose containers are real
+	nodes        *nodes            // nil without a node
 
 	stop    sync.Once
 	stopErr error
@@ -66,7 +66,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	}
 	starting, stage := errgroup.WithContext(ctx)
 	starting.Go(func() error { return c.startControlPlane(stage, step) })
-	if c.options.Runtime != RuntimeNone {
+	if c.options.Runtime == RuntimeContainerd {
 		starting.Go(func() (err error) {
 			c.runtime, err = startRuntime(stage, c.options, c.folder.path, step)
 			return err
@@ -85,13 +85,17 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Runtime != RuntimeNone {
 		starting.Go(func() (err error) {
 			began := time.Now()
-			if c.node, err = startNode(c.controlPlane, c.runtime, c.options, c.folder.path); err != nil {
+			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.options, c.folder.path); err != nil {
 				return err
 			}
-			if err := c.node.waitReady(stage, client); err != nil {
+			if err := c.nodes.waitReady(stage, client); err != nil {
 				return err
 			}
-			step("node", time.Since(began))
+			name := "node"
+			if n := len(c.nodes.names); n > 1 {
+				name = fmt.Sprintf("%d nodes", n)
+			}
+			step(name, time.Since(began))
 			return nil
 		})
 	}
@@ -106,7 +110,10 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		EtcdServers: c.options.EtcdServers,
 		Ephemeral:   c.options.Ephemeral,
 		Verbosity:   c.options.Verbosity,
-		Step:        step,
+
+		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
+
+		Step: step,
 	})
 	if err != nil {
 		return err
@@ -122,10 +129,10 @@ func (c *Cluster) Kubeconfig() string { return c.options.Kubeconfig }
 
 // NodeNames are the nodes' names: none where there is only a control plane.
 func (c *Cluster) NodeNames() []string {
-	if c.node == nil {
+	if c.nodes == nil {
 		return nil
 	}
-	return []string{c.node.name}
+	return c.nodes.names
 }
 
 // Done is closed when a part has ended that should not have; Err says which.
@@ -144,8 +151,8 @@ func (c *Cluster) Err() error {
 // watch waits for the first part that ends although nobody asked it to.
 func (c *Cluster) watch(running context.Context) {
 	var nodeDone <-chan struct{}
-	if c.node != nil {
-		nodeDone = c.node.done
+	if c.nodes != nil {
+		nodeDone = c.nodes.done
 	}
 	select {
 	case <-running.Done():
@@ -153,7 +160,7 @@ func (c *Cluster) watch(running context.Context) {
 	case <-c.controlPlane.Done():
 		c.err = c.controlPlane.Err()
 	case <-nodeDone:
-		c.err = fmt.Errorf("the node ended: %w", c.node.err)
+		c.err = fmt.Errorf("the node ended: %w", c.nodes.err)
 	}
 	close(c.done)
 }
@@ -170,17 +177,17 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 func (c *Cluster) takeDown(ctx context.Context) error {
 	var errs []error
-	if c.node != nil {
-		if c.options.Ephemeral {
+	if c.nodes != nil {
+		if c.options.Ephemeral && c.runtime != nil {
 			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
 		}
-		errs = append(errs, c.node.stop(ctx))
+		errs = append(errs, c.nodes.stop(ctx))
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
 	}
-	if c.node != nil && c.options.Ephemeral {
-		errs = append(errs, c.node.node.RemoveCgroups())
+	if c.nodes != nil && c.options.Ephemeral {
+		errs = append(errs, c.nodes.clean())
 	}
 	if c.controlPlane != nil {
 		errs = append(errs, c.controlPlane.Stop(ctx))

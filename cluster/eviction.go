@@ -8,20 +8,15 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
 )
 
-// addNodeFlags makes flags of how many pods the node takes and when it evicts them. Names and syntax
-// are those of upstream's kubelet.
-func (o *Options) addNodeFlags(fs *pflag.FlagSet) {
-	if o.MaxPods == 0 {
-		o.MaxPods = kubelet.DefaultMaxPods
-	}
+// addEvictionFlags makes flags of when the node evicts pods. Names and syntax are those of upstream's
+// kubelet.
+func (o *Options) addEvictionFlags(fs *pflag.FlagSet) {
 	if o.Eviction.Transition == 0 {
 		o.Eviction.Transition = eviction.DefaultTransition
 	}
-	fs.IntVar(&o.MaxPods, "max-pods", o.MaxPods, "how many pods the node takes at once")
 	e := &o.Eviction
 	fs.Var(newSignals("<", &e.Hard, func(m map[string]string) eviction.Config { return eviction.Config{Hard: m} }),
 		"eviction-hard", "evict pods at once when less is free, like memory.available<1Gi,nodefs.available<10%; \"\" for never (default: "+said(eviction.DefaultHard, "<")+")")
@@ -46,6 +41,8 @@ func (o *Options) checkNode() error {
 	switch {
 	case o.MaxPods < 0:
 		return UsageError{fmt.Errorf("--max-pods %d: there cannot be fewer pods than none", o.MaxPods)}
+	case o.NodeMonitorGracePeriod < 0:
+		return UsageError{fmt.Errorf("--node-monitor-grace-period %v: a time to wait is not negative", o.NodeMonitorGracePeriod)}
 	case o.Eviction.Transition < 0:
 		return UsageError{fmt.Errorf("--eviction-pressure-transition-period %v: a time to wait is not negative", o.Eviction.Transition)}
 	case o.Eviction.MaxPodGrace < 0:

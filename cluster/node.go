@@ -11,7 +11,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
@@ -20,21 +25,35 @@ import (
 const (
 	// nodePort is the kubelet's usual port, used when it is free.
 	nodePort = "10250"
-	// nodeReady is how long a node has to become Ready.
-	nodeReady = 60 * time.Second
+	// nodeReady is how long a node has to become Ready, and nodeReadyMore how much longer each further
+	// one makes it.
+	nodeReady     = 60 * time.Second
+	nodeReadyMore = 100 * time.Millisecond
 )
 
-// node is a node that runs.
-type node struct {
-	name   string
-	node   *kubelet.Kubelet
+// nodes are the cluster's, which run.
+type nodes struct {
+	names  []string
+	clean  func() error // removes what they leave behind, once their containers are gone
 	cancel context.CancelFunc
 	done   chan struct{}
-	err    error // why it ended; read after done
+	err    error // why they ended; read after done
 }
 
-// startNode starts the node; it is not Ready yet.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*node, error) {
+// startNodes starts the cluster's node, or its simulated ones; none is Ready yet.
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+	if o.Runtime == RuntimeSim {
+		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
+		if err != nil {
+			return nil, err
+		}
+		return startFleet(identity, o, dir)
+	}
+	return startNode(cp, r, o, dir)
+}
+
+// startNode starts a node whose containers are real.
+func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
 	name := o.NodeName
 	ip := controlplane.HostIP()
 	identity, err := cp.NodeIdentity(name, []net.IP{ip})
@@ -51,37 +70,51 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, di
 		Client:      identity.Config,
 		Runtime:     r.cri,
 		Images:      r.cri,
-		Listen:      net.JoinHostPort(ip.String(), nodePort), // where the API server calls, and nowhere else
 		ServingCert: identity.ServingCert,
 		ClientCAs:   identity.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
 	}
-	k, err := kubelet.New(config)
-	if errors.Is(err, syscall.EADDRINUSE) { // the API server learns the port from the Node
-		config.Listen = net.JoinHostPort(ip.String(), "0")
-		k, err = kubelet.New(config)
-	}
+	k, err := onNodePort(func(address string) (*kubelet.Kubelet, error) {
+		config.Listen = address
+		return kubelet.New(config)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
+	return runNodes([]string{name}, k.Run, k.RemoveCgroups), nil
+}
+
+// onNodePort makes nodes that listen on the kubelet's usual port, or on another where that is taken:
+// the API server learns it from the Node. They listen where the API server calls, and nowhere else.
+func onNodePort[T any](make func(address string) (T, error)) (T, error) {
+	ip := controlplane.HostIP().String()
+	made, err := make(net.JoinHostPort(ip, nodePort))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return make(net.JoinHostPort(ip, "0"))
+	}
+	return made, err
+}
+
+// runNodes runs what these nodes are.
+func runNodes(names []string, run func(context.Context) error, clean func() error) *nodes {
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &node{name: name, node: k, cancel: cancel, done: make(chan struct{})}
+	n := &nodes{names: names, clean: clean, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(n.done)
-		n.err = k.Run(ctx)
+		n.err = run(ctx)
 		if n.err == nil && ctx.Err() == nil {
 			n.err = errors.New("it stopped by itself")
 		}
 	}()
-	return n, nil
+	return n
 }
 
-// waitReady returns when the Node object says Ready and pods may be put on it: until the node
+// waitReady returns when all Node objects say Ready and pods may be put on them: until the node
 // lifecycle controller has taken the taint away that every new node has, they would be shown as
 // unschedulable first.
-func (n *node) waitReady(ctx context.Context, client kubernetes.Interface) error {
-	ctx, cancel := context.WithTimeout(ctx, nodeReady)
+func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) error {
+	ctx, cancel := context.WithTimeout(ctx, nodeReady+time.Duration(len(n.names))*nodeReadyMore)
 	defer cancel()
 	go func() {
 		select {
@@ -90,38 +123,51 @@ func (n *node) waitReady(ctx context.Context, client kubernetes.Interface) error
 		case <-ctx.Done():
 		}
 	}()
+	left := sets.New(n.names...)
 	why := "it has not registered"
-	err := waitFor(ctx, client, "nodes", "", n.name, &corev1.Node{}, func(object *corev1.Node) bool {
+	source := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
+	_, err := watchtools.UntilWithSync(ctx, source, &corev1.Node{}, nil, func(event watch.Event) (bool, error) {
+		object, ok := event.Object.(*corev1.Node)
+		if !ok || event.Type == watch.Deleted {
+			return false, nil
+		}
 		for _, condition := range object.Status.Conditions {
-			if condition.Type == corev1.NodeReady {
-				why = condition.Message
-				return condition.Status == corev1.ConditionTrue && !tainted(object)
+			if condition.Type != corev1.NodeReady || !left.Has(object.Name) {
+				continue
+			}
+			why = condition.Message
+			if condition.Status == corev1.ConditionTrue && !tainted(object) {
+				left.Delete(object.Name)
 			}
 		}
-		return false
+		return left.Len() == 0, nil
 	})
 	if err == nil {
 		return nil
 	}
+	name := sets.List(left)[0]
 	select {
 	case <-n.done:
-		return fmt.Errorf("node %s ended while starting: %w", n.name, n.err)
+		return fmt.Errorf("node %s ended while starting: %w", name, n.err)
 	default:
-		return fmt.Errorf("node %s is not ready: %s (%w)", n.name, why, err)
 	}
+	if len(n.names) > 1 {
+		return fmt.Errorf("%d of %d nodes are not ready, among them %s: %s (%w)", left.Len(), len(n.names), name, why, err)
+	}
+	return fmt.Errorf("node %s is not ready: %s (%w)", name, why, err)
 }
 
-// stop ends the node and leaves its containers running.
-func (n *node) stop(ctx context.Context) error {
+// stop ends the nodes and leaves their containers running.
+func (n *nodes) stop(ctx context.Context) error {
 	n.cancel()
 	select {
 	case <-n.done:
 		if n.err != nil && !errors.Is(n.err, context.Canceled) {
-			return fmt.Errorf("node %s: %w", n.name, n.err)
+			return fmt.Errorf("node %s: %w", n.names[0], n.err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("stop node %s: %w", n.name, ctx.Err())
+		return fmt.Errorf("stop node %s: %w", n.names[0], ctx.Err())
 	}
 }
 

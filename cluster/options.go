@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
 )
 
@@ -33,10 +35,14 @@ type Options struct {
 	Runtime string
 	// CRI is the endpoint of a container runtime to be used in place of podling's own containerd.
 	CRI string
-	// Nodes is how many nodes there are. Default: 1.
+	// Nodes is how many nodes there are; more than one have to be simulated. Default: 1, or as many as
+	// NodeFile says.
 	Nodes int
-	// NodeName is what the node is called. Default: the host's name.
+	// NodeName is what the node is called; several are called NAME-0, NAME-1 and so on. Default: the
+	// host's name, and for several "node".
 	NodeName string
+	// Simulated is what there is to say of simulated nodes.
+	Simulated Simulated
 	// RegistryMirrors are HOST=URL: registries that are asked before the one that an image names.
 	RegistryMirrors []string
 	// Images are archives or folders of images, offered to the node as if from their registry.
@@ -50,6 +56,9 @@ type Options struct {
 	Listen string
 	// Ephemeral keeps everything in a temporary folder, and leaves nothing behind.
 	Ephemeral bool
+	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone. Default:
+	// upstream's, 50 s.
+	NodeMonitorGracePeriod time.Duration
 	// MaxPods is how many pods the node takes at once. Default: 110.
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
@@ -60,35 +69,40 @@ type Options struct {
 
 // AddFlags makes the options flags, with the values they have as defaults.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
-	if o.Runtime == "" {
-		o.Runtime = RuntimeContainerd
-	}
-	if o.Nodes == 0 {
-		o.Nodes = 1
-	}
 	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "folder that keeps the cluster: objects, certificates, images, containers (default: /var/lib/podling for root, else $XDG_DATA_HOME/podling)")
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "file to write the administrator's kubeconfig to (default: kubeconfig in the data folder)")
-	fs.StringVar(&o.Runtime, "runtime", o.Runtime, "what runs containers: containerd, sim (not there yet), or none for a control plane without a node")
+	o.AddNodesFlags(fs)
 	fs.StringVar(&o.CRI, "cri", o.CRI, "use the container runtime at this CRI endpoint, like unix:///run/containerd/containerd.sock, instead of a containerd of podling's own")
-	fs.IntVar(&o.Nodes, "nodes", o.Nodes, "how many nodes (more than 1: not there yet)")
-	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's)")
 	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
 	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
 	fs.StringVar(&o.PodManifestPath, "pod-manifest-path", o.PodManifestPath, "folder of manifests of static pods, which the node runs by itself, or a single manifest; files whose names begin with a dot are passed over")
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
-	o.addNodeFlags(fs)
+	fs.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "how long a node may be silent before it counts as gone, and its pods are tainted out of it (default: 50s)")
+	o.addEvictionFlags(fs)
 	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
+}
+
+// AddNodesFlags makes flags of what there is to say of nodes that may be simulated.
+func (o *Options) AddNodesFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Runtime, "runtime", o.Runtime, "what runs containers: containerd, sim for containers that only exist in memory, or none for a control plane without a node (default: containerd for root, else sim)")
+	fs.IntVar(&o.Nodes, "nodes", o.Nodes, "how many nodes; more than one are simulated (--runtime sim) (default: 1)")
+	fs.StringVar(&o.NodeName, "node-name", o.NodeName, "the node's name (default: the host's); several are called NAME-0, NAME-1, ... (default: node-0, node-1, ...)")
+	o.Simulated.addFlags(fs)
+	if o.MaxPods == 0 {
+		o.MaxPods = kubelet.DefaultMaxPods
+	}
+	fs.IntVar(&o.MaxPods, "max-pods", o.MaxPods, "how many pods a node takes at once")
 }
 
 // complete fills in what was not said and refuses what makes no sense, before anything is started.
 func (o *Options) complete() error {
 	if o.Runtime == "" {
 		o.Runtime = RuntimeContainerd
-	}
-	if o.Nodes == 0 {
-		o.Nodes = 1
+		if os.Geteuid() != 0 {
+			o.Runtime = RuntimeSim
+		}
 	}
 	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode()); err != nil {
 		return err
@@ -115,6 +129,9 @@ func (o *Options) complete() error {
 		}
 		o.DataDir = dir
 	}
+	if o.NodeName == "" && o.Nodes > 1 {
+		o.NodeName = "node"
+	}
 	if o.NodeName == "" {
 		host, err := os.Hostname()
 		if err != nil {
@@ -133,8 +150,12 @@ func (o *Options) checkRuntime() error {
 	switch {
 	case o.Nodes < 0:
 		return fmt.Errorf("--nodes %d: there cannot be fewer nodes than none", o.Nodes)
-	case o.Nodes > 1:
-		return fmt.Errorf("--nodes %d is not there yet: this version runs one node", o.Nodes)
+	case o.Nodes > maxNodes:
+		return fmt.Errorf("--nodes %d: there can be at most %d in one process", o.Nodes, maxNodes)
+	case o.Nodes > 1 && o.Runtime != RuntimeSim:
+		return fmt.Errorf("--nodes %d: several nodes on one machine have to be simulated: say --runtime sim as well", o.Nodes)
+	case o.Runtime != RuntimeSim && !o.Simulated.empty():
+		return fmt.Errorf("%s is for simulated nodes: say --runtime sim as well", o.Simulated.said())
 	}
 	switch o.Runtime {
 	case RuntimeNone:
@@ -145,7 +166,7 @@ func (o *Options) checkRuntime() error {
 			return errors.New("--runtime none has no node to run static pods, so it does not go with --pod-manifest-path")
 		}
 	case RuntimeSim:
-		return errors.New("--runtime sim is not there yet: this version runs containers in containerd, or a control plane alone with --runtime none")
+		return o.checkSim()
 	case RuntimeContainerd:
 		if os.Geteuid() != 0 {
 			return errors.New("running containers takes root: run this as root (sudo), or a control plane without a node with --runtime none")

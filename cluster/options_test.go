@@ -16,9 +16,18 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		flags string
 		want  string
 	}{
-		{"--nodes 3", "--nodes 3 is not there yet"},
+		{"--runtime containerd --nodes 3", "--nodes 3: several nodes on one machine have to be simulated"},
 		{"--nodes -1", "fewer nodes than none"},
-		{"--runtime sim", "--runtime sim is not there yet"},
+		{"--runtime sim --nodes 1000000", "--nodes 1000000: there can be at most 10000"},
+		{"--runtime sim --cri unix:///x", "--runtime sim has no real containers, so it does not go with --cri"},
+		{"--runtime sim --image busybox.tar", "does not go with --image"},
+		{"--runtime sim --clock sundial", `--clock "sundial" is not known`},
+		{"--runtime sim --event-qps -1", "--event-qps -1"},
+		{"--runtime sim --sim-profile /not/there.yaml", "/not/there.yaml"},
+		{"--runtime sim --node-file /not/there.yaml", "/not/there.yaml"},
+		{"--runtime sim --node-file x --nodes 3", "--node-file says how many nodes there are"},
+		{"--runtime none --clock virtual", "--clock virtual is for simulated nodes"},
+		{"--runtime containerd --sim-profile x.yaml", "--sim-profile x.yaml is for simulated nodes"},
 		{"--runtime docker", `--runtime "docker" is not known`},
 		{"--runtime none --cri unix:///x", "does not go with --cri"},
 		{"--runtime none --pod-manifest-path /x", "does not go with --pod-manifest-path"},

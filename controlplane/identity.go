@@ -52,6 +52,22 @@ func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, er
 	return NodeIdentity{Config: internal(config), ServingCert: serving.tls(), ClientCAs: callers}, nil
 }
 
+// NodesIdentity makes an identity for simulated nodes, whose common port is reached at ips. They share
+// it, and it may do everything: what is to be simulated is pods, not what a node is kept from.
+func (c *ControlPlane) NodesIdentity(ips []net.IP) (NodeIdentity, error) {
+	const name = "simulated-nodes"
+	identity, err := c.NodeIdentity(name, ips)
+	if err != nil {
+		return NodeIdentity{}, err
+	}
+	config, err := c.client(subject{commonName: "podling:" + name, groups: []string{groupMasters}})
+	if err != nil {
+		return NodeIdentity{}, fmt.Errorf("identity of simulated nodes: %w", err)
+	}
+	identity.Config = internal(config)
+	return identity, nil
+}
+
 // Admin is a client that may do everything (group system:masters).
 func (c *ControlPlane) Admin() *rest.Config { return rest.CopyConfig(c.admin) }
 

@@ -98,6 +98,26 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 	}
 }
 
+// catchUp takes in what the API has by now, after news were missed.
+func (d *desk) catchUp(has []*v1.Pod) {
+	there := map[types.UID]bool{}
+	for _, pod := range has {
+		there[pod.UID] = true
+		d.pod(pod, false)
+	}
+	d.mu.Lock()
+	var gone []*v1.Pod
+	for uid, w := range d.workers {
+		if !there[uid] && !d.left[uid] {
+			gone = append(gone, w.Newest())
+		}
+	}
+	d.mu.Unlock()
+	for _, pod := range gone {
+		d.pod(pod, true)
+	}
+}
+
 // hire starts a worker for the pod, which first looks at what the runtime has of
 // it if there may be something. Called with d.mu held.
 func (d *desk) hire(pod *v1.Pod, gone, look bool) {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -25,16 +26,33 @@ type recorder struct {
 	broadcasters         [lanes]record.EventBroadcaster
 	pods                 [lanes]record.EventRecorder
 	client               kubernetes.Interface
+	allowed              flowcontrol.RateLimiter // nil: all
 }
 
 func newRecorder(client kubernetes.Interface, node string) *recorder {
 	r := &recorder{client: client}
-	for i := range r.pods {
+	for i := range r.broadcasters {
 		r.broadcasters[i] = record.NewBroadcaster()
-		r.pods[i] = r.broadcasters[i].NewRecorder(scheme.Scheme, v1.EventSource{Component: "kubelet", Host: node})
 	}
-	r.EventRecorder = r.pods[0]
-	return r
+	return r.on(node)
+}
+
+// on is a recorder of that node which writes in the same lanes.
+func (r *recorder) on(node string) *recorder {
+	out := *r
+	for i := range out.pods {
+		out.pods[i] = r.broadcasters[i].NewRecorder(scheme.Scheme, v1.EventSource{Component: "kubelet", Host: node})
+	}
+	out.EventRecorder = out.pods[0]
+	return &out
+}
+
+// limit bounds how many Events about pods are written in a second, with bursts; what is too much is
+// not written. Without a bound (qps 0) all are.
+func (r *recorder) limit(qps float32, burst int) {
+	if qps > 0 {
+		r.allowed = flowcontrol.NewTokenBucketRateLimiter(qps, burst)
+	}
 }
 
 func (r *recorder) start(ctx context.Context) {
@@ -63,6 +81,9 @@ func (r *recorder) pod(pod *v1.Pod, kind, reason, message string) {
 
 // lifecycle records an Event that the core or a worker asks for.
 func (r *recorder) lifecycle(pod *v1.Pod, e lifecycle.Event) {
+	if r.allowed != nil && !r.allowed.TryAccept() {
+		return
+	}
 	var about runtime.Object = pod
 	if e.Container != "" || pod.Kind == "" {
 		about = pointTo(pod, e.Container)

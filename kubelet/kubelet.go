@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -111,12 +112,14 @@ func New(cfg Config) (*Kubelet, error) {
 			return nil, fmt.Errorf("the node's folder %s cannot be made: %w", dir, err)
 		}
 	}
-	client, err := kubernetes.NewForConfig(cfg.Client)
+	clk := clock.Real{}
+	faults := fault.New(clk)
+	reach := rest.CopyConfig(cfg.Client)
+	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return faults.Transport(way, cfg.NodeName) })
+	client, err := kubernetes.NewForConfig(reach)
 	if err != nil {
 		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
 	}
-	clk := clock.Real{}
-	faults := fault.New(clk)
 	// A call that hangs by a fault takes up no slot: other pods must not suffer.
 	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime), cfg.NodeName), faults.Images(cfg.Images, cfg.NodeName)
 	k := &Kubelet{config: cfg, client: client}
@@ -133,7 +136,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
-		PullSecrets: k.pullSecrets, Event: k.recorder.lifecycle,
+		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}
@@ -169,7 +172,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs,
 		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
-		Pods: k.desk.pods, Faults: faults,
+		Pods:    k.desk.pods, Faults: faults,
 	})
 	if err != nil {
 		return nil, err

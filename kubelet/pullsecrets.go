@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/reference"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 )
@@ -18,10 +19,16 @@ type dockerConfig map[string]struct {
 	Username, Password, Auth string
 }
 
-// pullSecrets are the credentials among the pod's imagePullSecrets that fit the
+// pullSecrets finds pods' credentials for registries.
+type pullSecrets struct {
+	client   kubernetes.Interface
+	recorder *recorder
+}
+
+// of are the credentials among the pod's imagePullSecrets that fit the
 // image's registry. A secret that is missing or broken is passed over, as
 // upstream does: the pull may work without it, and says so if it does not.
-func (k *Kubelet) pullSecrets(ctx context.Context, pod *v1.Pod, image string) []*runtimeapi.AuthConfig {
+func (k pullSecrets) of(ctx context.Context, pod *v1.Pod, image string) []*runtimeapi.AuthConfig {
 	if len(pod.Spec.ImagePullSecrets) == 0 {
 		return nil
 	}

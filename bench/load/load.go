@@ -28,6 +28,9 @@ type Options struct {
 	Pods     int
 	Parallel int    // create calls at once; 1 creates the next pod once the last one runs
 	Image    string // it has to have a shell
+	Deletes  int    // delete calls at once; default 1
+	// Ran, if set, is called while all pods run, before the first is deleted.
+	Ran func(context.Context) error
 }
 
 // A Result is what was measured. The times are of each pod, sorted.
@@ -35,17 +38,18 @@ type Result struct {
 	Running    []time.Duration // from the create call to the watch event that says Running
 	Gone       []time.Duration // from the delete call to the watch event that says DELETED
 	AllRunning time.Duration   // from the first create call until every pod is Running
-	AllGone    time.Duration   // from the first delete call, which follow one another, until every pod is gone
+	AllGone    time.Duration   // from the first delete call until every pod is gone
 }
 
-// limit is how long a measurement may take.
-const limit = 10 * time.Minute
+// Until all pods run, and until all are gone, may take limit, and limitPod for each.
+const (
+	limit    = 10 * time.Minute
+	limitPod = 20 * time.Millisecond
+)
 
 // Measure creates the pods in a namespace of its own, waits until all run, deletes
 // them, and waits until all are gone.
 func Measure(ctx context.Context, config *rest.Config, o Options) (_ Result, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not over after %v", limit))
-	defer cancel()
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the cluster is measured, not a limiter here
 	client, err := kubernetes.NewForConfig(config)
@@ -68,10 +72,15 @@ func Measure(ctx context.Context, config *rest.Config, o Options) (_ Result, err
 	group.Go(func() error { return r.timeline.follow(watching, shown) })
 	group.Go(func() error {
 		defer stop()
-		if err := r.create(ctx); err != nil {
+		if err := r.within(ctx, r.create); err != nil {
 			return err
 		}
-		return r.remove(ctx)
+		if o.Ran != nil {
+			if err := o.Ran(ctx); err != nil {
+				return err
+			}
+		}
+		return r.within(ctx, r.remove)
 	})
 	if err := group.Wait(); err != nil {
 		return Result{}, fmt.Errorf("%w (%s)", err, r.timeline)
@@ -99,6 +108,14 @@ type run struct {
 	namespace string
 	timeline  *timeline
 	result    Result
+}
+
+// within does something that may take as long as a measurement may.
+func (r *run) within(ctx context.Context, do func(context.Context) error) error {
+	limit := limit + time.Duration(r.Pods)*limitPod
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not over after %v", limit))
+	defer cancel()
+	return do(ctx)
 }
 
 // create creates the pods and waits until all run.
@@ -130,15 +147,23 @@ func (r *run) create(ctx context.Context) error {
 	return nil
 }
 
-// remove deletes the pods, one call after the other, and waits until all are gone.
+// remove deletes the pods and waits until all are gone.
 func (r *run) remove(ctx context.Context) error {
 	deleted := make([]time.Time, r.Pods)
 	begin := time.Now()
+	group, calls := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, r.Deletes))
 	for i := range r.Pods {
-		deleted[i] = time.Now()
-		if err := r.client.CoreV1().Pods(r.namespace).Delete(ctx, name(i), metav1.DeleteOptions{}); err != nil {
-			return fmt.Errorf("delete pod %d: %w", i, err)
-		}
+		group.Go(func() error {
+			deleted[i] = time.Now()
+			if err := r.client.CoreV1().Pods(r.namespace).Delete(calls, name(i), metav1.DeleteOptions{}); err != nil {
+				return fmt.Errorf("delete pod %d: %w", i, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	if err := r.timeline.await(ctx, r.timeline.gone); err != nil {
 		return err

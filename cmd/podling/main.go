@@ -35,9 +35,11 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newUpCommand(),
+		newNodeCommand(),
 		newRunCommand(),
 		newTraceCommand(),
 		newFaultCommand(),
+		newClockCommand(),
 		newKubectlCommand(),
 		newVersionCommand(),
 	)

@@ -21,11 +21,13 @@ const stopPatience = 20 * time.Second
 // newUpCommand is `podling up`.
 func newUpCommand() *cobra.Command {
 	var options cluster.Options
+	var endWithInput bool
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring a cluster of one node up, and keep it up until interrupted",
-		Long: `Bring a cluster of one node up, and keep it up until interrupted: etcd, the API server, the
-scheduler and the controllers in this process, and a node whose containers run in containerd.
+		Short: "Bring a cluster up, and keep it up until interrupted",
+		Long: `Bring a cluster up, and keep it up until interrupted: etcd, the API server, the scheduler and the
+controllers in this process, and a node whose containers run in containerd. With --runtime sim there
+are as many nodes as --nodes or --node-file says, whose containers only exist in memory.
 
 Each step is reported with the time it took. When all is ready, one line on standard output says
 where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
@@ -33,16 +35,23 @@ containers go on running and are found again by the next start; with --ephemeral
 second interrupt ends the process at once.`,
 		Example: `  podling up
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
+  podling up --runtime sim --nodes 100 --sim-profile flaky.yaml
+  podling up --runtime sim --clock virtual
   podling up --pod-manifest-path /etc/kubernetes/manifests
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible(cmd.Context())
 			defer stop()
+			if endWithInput {
+				ctx, stop = untilInputEnds(ctx, cmd.InOrStdin())
+				defer stop()
+			}
 			return up(ctx, cmd, options)
 		},
 	}
 	options.AddFlags(cmd.Flags())
+	addEndsWithInput(cmd, &endWithInput)
 	return cmd
 }
 
@@ -58,10 +67,7 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error 
 	if err != nil {
 		return err
 	}
-	ready := []string{"ready", "kubeconfig=" + c.Kubeconfig()}
-	for _, name := range c.NodeNames() {
-		ready = append(ready, "node="+name)
-	}
+	ready := append([]string{"ready", "kubeconfig=" + c.Kubeconfig()}, nodesReady(c.NodeNames())...)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s after %.1fs\n", strings.Join(ready, " "), time.Since(began).Seconds())
 
 	select {
@@ -70,6 +76,21 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error 
 		err = c.Err()
 	}
 	return errors.Join(err, stopCluster(ctx, c))
+}
+
+// fewNodes is how many nodes are named in the line that says what is ready.
+const fewNodes = 10
+
+// nodesReady are the words by which the nodes are told of: each by its name, or many by their number.
+func nodesReady(names []string) []string {
+	if len(names) > fewNodes {
+		return []string{fmt.Sprintf("nodes=%d", len(names))}
+	}
+	var words []string
+	for _, name := range names {
+		words = append(words, "node="+name)
+	}
+	return words
 }
 
 // stopCluster ends the cluster although ctx, which was interrupted, has ended.

@@ -33,6 +33,20 @@ type Runner struct {
 	clock   clock.Clock
 	event   func(pod *v1.Pod, e lifecycle.Event)
 	client  *http.Client
+
+	simulated Simulated // nil: containers can be reached
+}
+
+// The hooks, in Kubernetes' words.
+const (
+	PostStart = "PostStart"
+	PreStop   = "PreStop"
+)
+
+// Simulated runs the hooks of containers that only exist in memory. spec is the
+// container's. The error's words are those that stand behind "failed - error: ".
+type Simulated interface {
+	Hook(ctx context.Context, id, when string, h *v1.LifecycleHandler, spec *v1.Container) error
 }
 
 // New gives a runner that runs commands through runtime, and says what is odd in Events.
@@ -45,31 +59,48 @@ func New(runtime internalapi.RuntimeService, clock clock.Clock, event func(pod *
 	}}
 }
 
+// NewSimulated gives a runner for simulated containers.
+func NewSimulated(runtime internalapi.RuntimeService, hooks Simulated, clock clock.Clock, event func(pod *v1.Pod, e lifecycle.Event)) *Runner {
+	r := New(runtime, clock, event)
+	r.simulated = hooks
+	return r
+}
+
 // Run runs one hook of the container with the runtime's id, until it ends or
-// ctx does. podIP is where web hooks go that name no host. The error's words are
-// upstream's: they become the message of the container's state.
-func (r *Runner) Run(ctx context.Context, pod *v1.Pod, c *v1.Container, id, podIP string, h *v1.LifecycleHandler) error {
+// ctx does; when is PostStart or PreStop. podIP is where web hooks go that name no
+// host. The error's words are upstream's: they become the message of the
+// container's state.
+func (r *Runner) Run(ctx context.Context, pod *v1.Pod, c *v1.Container, id, podIP, when string, h *v1.LifecycleHandler) error {
 	var what string
-	var err error
+	var run func() error
 	switch {
 	case h.Exec != nil:
 		what = fmt.Sprintf("Exec lifecycle hook (%v)", h.Exec.Command)
-		var stdout, stderr []byte
-		if stdout, stderr, err = r.runtime.ExecSync(ctx, id, h.Exec.Command, 0); err != nil {
-			err = fmt.Errorf("%w, message: %q", err, string(stdout)+string(stderr))
-		}
+		run = func() error { return r.exec(ctx, id, h.Exec.Command) }
 	case h.HTTPGet != nil:
 		what = fmt.Sprintf("HTTP lifecycle hook (%s)", h.HTTPGet.Path)
-		err = r.get(ctx, pod, c, podIP, h.HTTPGet)
+		run = func() error { return r.get(ctx, pod, c, podIP, h.HTTPGet) }
 	case h.Sleep != nil:
 		what = fmt.Sprintf("Sleep lifecycle hook (%d)", h.Sleep.Seconds)
-		err = r.sleep(ctx, time.Duration(h.Sleep.Seconds)*time.Second)
+		run = func() error { return r.sleep(ctx, time.Duration(h.Sleep.Seconds)*time.Second) }
 	default:
 		//lint:ignore ST1005 upstream's words
 		return fmt.Errorf("Cannot run handler: invalid handler: %v", h)
 	}
+	if r.simulated != nil {
+		run = func() error { return r.simulated.Hook(ctx, id, when, h, c) }
+	}
+	err := run()
 	if err != nil {
 		return fmt.Errorf("%s for Container %q in Pod %q failed - error: %w", what, c.Name, format.Pod(pod), err)
+	}
+	return nil
+}
+
+func (r *Runner) exec(ctx context.Context, id string, command []string) error {
+	stdout, stderr, err := r.runtime.ExecSync(ctx, id, command, 0)
+	if err != nil {
+		return fmt.Errorf("%w, message: %q", err, string(stdout)+string(stderr))
 	}
 	return nil
 }

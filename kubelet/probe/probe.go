@@ -43,12 +43,28 @@ type Probers struct {
 	tcp     tcpprobe.Prober
 	grpc    grpcprobe.Prober
 	event   func(pod *v1.Pod, e lifecycle.Event)
+
+	simulated Simulated // nil: containers can be reached
+}
+
+// Simulated answers the probes of containers that cannot be reached because they
+// only exist in memory. spec is the container's. Results and words are upstream's
+// (pkg/probe).
+type Simulated interface {
+	Probe(ctx context.Context, id, kind string, p *v1.Probe, spec *v1.Container) (upstream.Result, string, error)
 }
 
 // New gives probers that run commands through runtime and record what failed.
 func New(runtime internalapi.RuntimeService, event func(pod *v1.Pod, e lifecycle.Event)) *Probers {
 	const followRedirectsElsewhere = false
 	return &Probers{runtime: runtime, http: httpprobe.New(followRedirectsElsewhere), tcp: tcpprobe.New(), grpc: grpcprobe.New(), event: event}
+}
+
+// NewSimulated gives probers of simulated containers.
+func NewSimulated(runtime internalapi.RuntimeService, answers Simulated, event func(pod *v1.Pod, e lifecycle.Event)) *Probers {
+	ps := New(runtime, event)
+	ps.simulated = answers
+	return ps
 }
 
 // target is the container that is asked.
@@ -68,7 +84,7 @@ func (ps *Probers) ask(ctx context.Context, kind string, p *v1.Probe, t target) 
 	var output string
 	var err error
 	for range attempts {
-		if result, output, err = ps.run(ctx, p, t); err == nil || ctx.Err() != nil {
+		if result, output, err = ps.run(ctx, kind, p, t); err == nil || ctx.Err() != nil {
 			break
 		}
 	}
@@ -91,9 +107,11 @@ func (ps *Probers) ask(ctx context.Context, kind string, p *v1.Probe, t target) 
 	return result == upstream.Success, true
 }
 
-func (ps *Probers) run(ctx context.Context, p *v1.Probe, t target) (upstream.Result, string, error) {
+func (ps *Probers) run(ctx context.Context, kind string, p *v1.Probe, t target) (upstream.Result, string, error) {
 	timeout := time.Duration(max(p.TimeoutSeconds, 1)) * time.Second
 	switch {
+	case ps.simulated != nil && !(p.Exec != nil && t.ending):
+		return ps.simulated.Probe(ctx, t.id, kind, p, t.c)
 	case p.Exec != nil:
 		return ps.exec(ctx, p.Exec.Command, t, timeout)
 	case p.HTTPGet != nil:

@@ -31,7 +31,8 @@ const (
 // Reader gets objects from the API server, as they are now.
 type Reader struct {
 	client kubernetes.Interface
-	kept   *kept // nil: each question is asked
+	kept   *kept  // nil: each question is asked
+	fresh  *fresh // nil: nothing is remembered
 }
 
 // kept are the answers that a reader gives again.
@@ -53,6 +54,11 @@ func (r *Reader) Once() *Reader {
 	}}
 }
 
+// Remembering is a reader that gives an answer again for as long as it is fresh: one
+// for many nodes, whose pods ask for the same few objects at the same time. What is
+// not there is asked for each time.
+func (r *Reader) Remembering() *Reader { return &Reader{client: r.client, fresh: newFresh()} }
+
 // ConfigMap gives a config map, which must not be changed. An error for one that
 // does not exist has the node's words, others are the API server's.
 func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (*v1.ConfigMap, error) {
@@ -64,7 +70,10 @@ func (r *Reader) ConfigMap(ctx context.Context, namespace, name string) (*v1.Con
 			return cm, named("configmap", name, err)
 		})
 	}
-	if r.kept == nil {
+	switch {
+	case r.fresh != nil:
+		return remembered(r.fresh, "configmap/"+namespace+"/"+name, ask)
+	case r.kept == nil:
 		return ask()
 	}
 	return once(&r.kept.mu, r.kept.configMaps, namespace+"/"+name, ask)
@@ -78,7 +87,10 @@ func (r *Reader) Secret(ctx context.Context, namespace, name string) (*v1.Secret
 			return secret, named("secret", name, err)
 		})
 	}
-	if r.kept == nil {
+	switch {
+	case r.fresh != nil:
+		return remembered(r.fresh, "secret/"+namespace+"/"+name, ask)
+	case r.kept == nil:
 		return ask()
 	}
 	return once(&r.kept.mu, r.kept.secrets, namespace+"/"+name, ask)

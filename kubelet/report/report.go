@@ -31,6 +31,7 @@ type Reporter struct {
 	node   func() *v1.Node
 	clock  clock.Clock // for which a write that is under way counts
 	ctx    context.Context
+	turns  Turns
 	writes sync.WaitGroup
 
 	mu   sync.Mutex
@@ -60,6 +61,45 @@ type write struct {
 // nil while it has none: mirrors belong to it.
 func New(ctx context.Context, client kubernetes.Interface, clk clock.Clock, node func() *v1.Node) *Reporter {
 	return &Reporter{client: client, clock: clk, node: node, ctx: ctx, pods: map[string]*queue{}}
+}
+
+// Turns bound how many pods are written at one time by all reporters that share
+// them; nil is no bound. A pod that had to wait for its turn is written as it is by
+// then: states that nobody had the time to write are passed over, as upstream's
+// status manager passes over them (pkg/kubelet/status/status_manager.go).
+type Turns chan struct{}
+
+// NewTurns gives turns for n pods at a time.
+func NewTurns(n int) Turns { return make(Turns, n) }
+
+// Taking has the reporter's pods take turns.
+func (r *Reporter) Taking(turns Turns) *Reporter {
+	r.turns = turns
+	return r
+}
+
+// take waits for a turn and says whether it had to wait; give ends it.
+func (t Turns) take(ctx context.Context) (waited bool) {
+	if t == nil {
+		return false
+	}
+	select {
+	case t <- struct{}{}:
+		return false
+	default:
+	}
+	select {
+	case t <- struct{}{}:
+	case <-ctx.Done():
+	}
+	return true
+}
+
+func (t Turns) give() {
+	select {
+	case <-t:
+	default: // ctx ended before there was one
+	}
 }
 
 // key is what a pod's queue is found by.
@@ -164,8 +204,10 @@ func (r *Reporter) empty(q *queue) {
 	pauses := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
 	backoff := pauses
 	for {
-		next, ok := r.next(q)
+		waited := r.turns.take(r.ctx)
+		next, ok := r.next(q, waited)
 		if !ok {
+			r.turns.give()
 			return
 		}
 		var err error
@@ -174,6 +216,7 @@ func (r *Reporter) empty(q *queue) {
 		} else {
 			err = r.write(q, next)
 		}
+		r.turns.give()
 		if err == nil {
 			backoff = pauses
 			continue
@@ -199,10 +242,14 @@ func (r *Reporter) empty(q *queue) {
 	}
 }
 
-// next is what comes first in the queue; false if there is nothing left.
-func (r *Reporter) next(q *queue) (write, bool) {
+// next is what comes first in the queue, or, if it had to wait, the last status
+// before what is no status; false if there is nothing left.
+func (r *Reporter) next(q *queue, waited bool) (write, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for waited && len(q.todo) > 1 && q.todo[0].status != nil && q.todo[1].status != nil {
+		q.todo = q.todo[1:]
+	}
 	if len(q.todo) > 0 {
 		return q.todo[0], true
 	}

@@ -9,7 +9,11 @@
 //	/exec, /attach, /run .../NAMESPACE/POD[/UID]/CONTAINER
 //	/portForward/NAMESPACE/POD[/UID]
 //
-// and one of podling's own, /podling/faults: what runtime/fault makes fail.
+// and some of podling's own:
+//
+//	/podling/faults    what runtime/fault makes fail
+//	/podling/clock     what the node goes by; .../advance, .../pause and .../resume move a virtual one
+//	/podling/sim       what simulated containers do
 //
 // Whoever calls must show a client certificate by an authority that the node trusts, of the API
 // server or of a member of system:masters.

@@ -16,7 +16,7 @@ import (
 )
 
 // throughAPI reaches the node as the API server's node proxy does.
-func throughAPI(t *testing.T, node *rest.Config) remote.Node {
+func throughAPI(t *testing.T, node *rest.Config) rest.Interface {
 	t.Helper()
 	transport, err := rest.HTTPClientFor(node)
 	if err != nil {
@@ -51,14 +51,14 @@ func throughAPI(t *testing.T, node *rest.Config) remote.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return remote.Of(client.CoreV1().RESTClient(), "n")
+	return client.CoreV1().RESTClient()
 }
 
 // Faults are added, shown and removed over the node's port, and strike the calls that the port's own
 // callers bring about.
 func TestFaults(t *testing.T) {
 	client, _ := serve(t)
-	faults := throughAPI(t, client)
+	faults := remote.Of(throughAPI(t, client), "n")
 	added, err := faults.Add(t.Context(), fault.Rule{Call: fault.Exec, Pod: "default/pod", Container: "lines", Error: "not today"})
 	if err != nil || added.Name != "Exec-1" {
 		t.Fatalf("%+v, %v", added, err)

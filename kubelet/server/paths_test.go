@@ -117,7 +117,7 @@ func TestLogs(t *testing.T) {
 // Who follows a log sees a line when it is written, and the log's end when the server ends.
 func TestLogsFollow(t *testing.T) {
 	client, _, end := serveUntil(t)
-	response := open(t, client, http.MethodGet, "/containerLogs/default/pod/serve?follow=true")
+	response := open(t, client, http.MethodGet, "/containerLogs/default/pod/serve?follow=true", nil)
 	defer response.Body.Close()
 	lines := bufio.NewScanner(response.Body)
 	if code, body := do(t, client, "POST", "/run/default/pod/serve?cmd=sh+-c+echo${IFS}now>/say"); code != http.StatusOK {

@@ -15,8 +15,11 @@ import (
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
 
+	"github.com/podling/podling/clock"
+	clockremote "github.com/podling/podling/clock/remote"
 	"github.com/podling/podling/runtime/fault"
 	"github.com/podling/podling/runtime/fault/remote"
+	simremote "github.com/podling/podling/runtime/sim/remote"
 )
 
 const (
@@ -42,6 +45,10 @@ type Config struct {
 	Pods func() []*v1.Pod
 	// Faults are those of the calls to Runtime.
 	Faults *fault.Faults
+	// Clock is what the node goes by; nil is the machine's.
+	Clock *clock.Virtual
+	// Profiles are those of simulated containers; nil where they are real.
+	Profiles Profiles
 }
 
 // Server is a node's port that is bound.
@@ -109,14 +116,21 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+remote.Path, s.listFaults)
 	mux.HandleFunc("POST "+remote.Path, s.addFault)
 	mux.HandleFunc("DELETE "+remote.Path+"/{name}", s.removeFault)
-	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
+	mux.HandleFunc("GET "+clockremote.Path, s.showClock)
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Advance, s.advanceClock)
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Pause, s.virtual((*clock.Virtual).Pause))
+	mux.HandleFunc("POST "+clockremote.Path+"/"+clockremote.Resume, s.virtual((*clock.Virtual).Resume))
+	mux.HandleFunc("GET "+simremote.Path, s.simulated(s.listProfiles))
+	mux.HandleFunc("POST "+simremote.Path, s.simulated(s.addProfile))
+	mux.HandleFunc("DELETE "+simremote.Path+"/{name}", s.simulated(s.removeProfile))
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.reached(s.logs))
 	for _, uid := range []string{"", "/{uid}"} {
 		for _, method := range []string{"GET", "POST"} {
-			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.called(s.exec))
-			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.called(s.attach))
-			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.called(s.portForward))
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.exec)))
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.attach)))
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.reached(s.called(s.portForward)))
 		}
-		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.called(s.run))
+		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.run)))
 	}
 	return authorized(mux)
 }

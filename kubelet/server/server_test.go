@@ -20,8 +20,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
+	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/podling/podling/clock"
 	busybox "github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/kubelet/server"
 	"github.com/podling/podling/runtime/containerd"
@@ -156,23 +158,27 @@ func runPod(ctx context.Context, logs string) error {
 
 // serve starts a server for the pod, until the test's end, and returns a client that it lets in and
 // who signed for either.
-func serve(t *testing.T) (*rest.Config, *authority) {
+func serve(t *testing.T, change ...func(*server.Config)) (*rest.Config, *authority) {
 	t.Helper()
-	client, ca, end := serveUntil(t)
+	client, ca, end := serveUntil(t, change...)
 	t.Cleanup(end)
 	return client, ca
 }
 
-func serveUntil(t *testing.T) (client *rest.Config, ca *authority, end func()) {
+func serveUntil(t *testing.T, change ...func(*server.Config)) (client *rest.Config, ca *authority, end func()) {
 	t.Helper()
 	ca = newAuthority(t)
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	faults := fault.New(clock.Real{})
-	s, err := server.Listen(server.Config{
+	config := server.Config{
 		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: func(*v1.Pod) internalapi.RuntimeService { return faults.Runtime(runtime, "n") },
 		Pods: func() []*v1.Pod { return []*v1.Pod{thePod} }, Faults: faults,
-	})
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	s, err := server.Listen(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,16 @@ func get(t *testing.T, client *rest.Config, path string) (int, string) {
 
 func do(t *testing.T, client *rest.Config, method, path string) (int, string) {
 	t.Helper()
-	response := open(t, client, method, path)
+	return read(t, open(t, client, method, path, nil))
+}
+
+func post(t *testing.T, client *rest.Config, path, body string) (int, string) {
+	t.Helper()
+	return read(t, open(t, client, http.MethodPost, path, strings.NewReader(body)))
+}
+
+func read(t *testing.T, response *http.Response) (int, string) {
+	t.Helper()
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -212,13 +227,13 @@ func do(t *testing.T, client *rest.Config, method, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func open(t *testing.T, client *rest.Config, method, path string) *http.Response {
+func open(t *testing.T, client *rest.Config, method, path string, body io.Reader) *http.Response {
 	t.Helper()
 	transport, err := rest.HTTPClientFor(client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), method, client.Host+path, nil)
+	request, err := http.NewRequestWithContext(t.Context(), method, client.Host+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package watch
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -102,6 +103,11 @@ func (p *Pods) Synced(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// On gives the pods that are bound to the node, as the API had them last.
+func (p *Pods) On(node string) []*v1.Pod {
+	return slices.DeleteFunc(p.List(), func(pod *v1.Pod) bool { return pod.Spec.NodeName != node })
 }
 
 // List gives the node's pods as the API had them last.

@@ -13,12 +13,18 @@ import (
 	"github.com/podling/podling/kubelet/cgroup"
 	"github.com/podling/podling/kubelet/environment"
 	"github.com/podling/podling/lifecycle"
+	"github.com/podling/podling/runtime/sim/script"
 )
 
 // containerConfig is what the runtime is told about the container (upstream:
 // generateContainerConfig in pkg/kubelet/kuberuntime/kuberuntime_container.go).
 func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerConfig, error) {
 	n, pod, c, restarts := s.node, s.pod, s.c, s.action.Restarts
+	if n.Simulated {
+		if _, err := script.OfPod(pod.Annotations); err != nil {
+			return nil, err
+		}
+	}
 	if s.sandbox == nil { // the sandbox is older than this pass
 		parent, err := s.cgroup(ctx)
 		if err != nil {

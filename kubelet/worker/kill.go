@@ -12,6 +12,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 
 	"github.com/podling/podling/clock"
+	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
@@ -170,7 +171,7 @@ func (p *pass) preStop(patience context.Context, spec *v1.Container, c lifecycle
 	began := p.node.Clock.Now()
 	ctx, cancel := clock.WithTimeout(patience, p.node.Clock, time.Duration(grace)*time.Second)
 	defer cancel()
-	err := p.node.Hooks.Run(ctx, p.pod, spec, bare(c.ID), p.podIP(), spec.Lifecycle.PreStop)
+	err := p.node.Hooks.Run(ctx, p.pod, spec, bare(c.ID), p.podIP(), hook.PreStop, spec.Lifecycle.PreStop)
 	cut := ctx.Err() != nil && spec.Lifecycle.PreStop.Exec == nil // only a command ends with its container
 	if err != nil && !cut && patience.Err() == nil {
 		// The hook's output may hold secrets; it is kept out of the Event.

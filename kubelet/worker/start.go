@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
+	"github.com/podling/podling/kubelet/hook"
 	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
@@ -115,7 +116,7 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 		s.criError(err)
 		s.at.Run = result("", err, true)
 	case lifecycle.RunPostStart:
-		err := s.node.Hooks.Run(patience, s.pod, s.c, s.id, s.podIP(), s.c.Lifecycle.PostStart)
+		err := s.node.Hooks.Run(patience, s.pod, s.c, s.id, s.podIP(), hook.PostStart, s.c.Lifecycle.PostStart)
 		s.at.PostStart = result("", err, false)
 		return err == nil || patience.Err() == nil
 	}

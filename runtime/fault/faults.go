@@ -264,6 +264,19 @@ func (f *Faults) down(node string) (a *armed, changed <-chan struct{}) {
 	return f.rules[i], f.changed
 }
 
+// Down says why the node's runtime is down, nil if it is not, and gives what is
+// closed when the rules change.
+func (f *Faults) Down(node string) (why error, changed <-chan struct{}) {
+	a, changed := f.down(node)
+	switch {
+	case a == nil:
+		return nil, changed
+	case a.Hang:
+		return context.DeadlineExceeded, changed
+	}
+	return a.err(), changed
+}
+
 func (f *Faults) find(name string) int {
 	return slices.IndexFunc(f.rules, func(a *armed) bool { return a.Name == name })
 }

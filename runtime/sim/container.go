@@ -52,6 +52,9 @@ func (r *Runtime) CreateContainer(ctx context.Context, sandboxID string, config 
 	r.mu.Lock()
 	s, err := r.findSandbox(sandboxID)
 	var i *image
+	if err == nil && s.wrong != nil {
+		err = status.Error(codes.InvalidArgument, s.wrong.Error())
+	}
 	if err == nil {
 		if i = r.find(config.GetImage().GetImage()); i == nil {
 			err = status.Errorf(codes.NotFound, "failed to resolve image %q: not found", config.GetImage().GetImage())

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -59,5 +58,3 @@ func (r *Runtime) ExecSync(ctx context.Context, id string, command []string, tim
 func (r *Runtime) CheckpointContainer(context.Context, *runtimeapi.CheckpointContainerRequest) error {
 	return status.Error(codes.Unimplemented, "a simulated container cannot be checkpointed")
 }
-
-var errNoAddress = errors.New("the pod has no address")

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	utilclock "k8s.io/utils/clock"
 
 	"github.com/podling/podling/runtime/sim/script"
 	"github.com/podling/podling/runtime/sim/shell"
@@ -157,14 +158,7 @@ func (r *Runtime) end(ctx context.Context, c *container, grace time.Duration) er
 	}
 	w := r.waiter(ctx, grace)
 	defer w.stop()
-	r.mu.Lock()
-	c.waiters = append(c.waiters, w)
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		c.waiters = slices.DeleteFunc(slices.Clone(c.waiters), func(other *waiter) bool { return other == w })
-	}()
+	defer c.join(w)()
 	if grace > 0 {
 		c.stop()
 		for c.running() && !w.over() {
@@ -182,6 +176,18 @@ func (r *Runtime) end(ctx context.Context, c *container, grace time.Duration) er
 		w.wait()
 	}
 	return nil
+}
+
+// join has w rung when the container ends, until the result is called.
+func (c *container) join(w *waiter) (leave func()) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	c.waiters = append(c.waiters, w)
+	return func() {
+		c.r.mu.Lock()
+		defer c.r.mu.Unlock()
+		c.waiters = slices.DeleteFunc(slices.Clone(c.waiters), func(other *waiter) bool { return other == w })
+	}
 }
 
 // kill sends SIGKILL.
@@ -281,15 +287,31 @@ func (c *container) exits(e *script.Exit) {
 
 // writes writes a line when it is due, and again.
 func (c *container) writes(l *script.Log, stream string, after time.Duration) {
-	c.after(after, func() {
+	var t utilclock.Timer // guarded by the runtime's mu
+	running := func() bool { return c.state == runtimeapi.ContainerState_CONTAINER_RUNNING }
+	made := c.r.clk.AfterFunc(after, func() {
 		if !c.running() {
 			return
 		}
 		c.output(stream, []byte(l.Line+"\n"))
-		if l.Every > 0 {
-			c.writes(l, stream, time.Duration(l.Every))
+		c.r.mu.Lock()
+		again := t
+		if !running() || l.Every <= 0 {
+			again = nil
+		}
+		c.r.mu.Unlock()
+		if again != nil {
+			again.Reset(time.Duration(l.Every))
 		}
 	})
+	c.r.mu.Lock()
+	t = made
+	c.timers = append(c.timers, made)
+	over := !running()
+	c.r.mu.Unlock()
+	if over {
+		made.Stop()
+	}
 }
 
 // messagePath is where in the container its last words go.

@@ -27,23 +27,22 @@ type sandbox struct {
 	containers []*container // the older ones first
 	net        *shell.Net
 	script     *script.PodScript // of the pod's annotation
+	wrong      error             // with that annotation
 }
 
 // RunPodSandbox makes a sandbox. A script in the pod's annotation that cannot be
-// read fails it.
+// read fails what is created in it.
 func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	own, err := script.OfPod(config.GetAnnotations())
-	if err != nil {
-		return "", status.Error(codes.InvalidArgument, err.Error())
-	}
+	own, wrong := script.OfPod(config.GetAnnotations())
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := &sandbox{config: config, handler: handler, createdAt: now, script: own}
+	s := &sandbox{config: config, handler: handler, createdAt: now, script: own, wrong: wrong}
 	if s.network() != runtimeapi.NamespaceMode_NODE {
+		var err error
 		if s.ip, err = r.addresses.take(); err != nil {
 			return "", err
 		}

@@ -71,7 +71,7 @@ func (s *shell) run(args []string, tail bool) {
 			panic(quit{exec: c})
 		}
 	}
-	s.status = c.main()
+	s.status = c.follow(args, c.env)
 }
 
 // program is a call of one with the shell's descriptors.

@@ -61,12 +61,7 @@ func bake() folder {
 	for name := range programs {
 		bin.files[name] = &inode{mode: 0o755}
 	}
-	for name := range builtins {
-		if programs[name] == nil && !slices.Contains([]string{":", ".", "exit", "set", "shift", "return", "break", "continue", "eval", "exec"}, name) {
-			bin.files[name] = &inode{mode: 0o755}
-		}
-	}
-	for _, name := range shells {
+	for _, name := range append(slices.Clone(shells), both...) {
 		bin.files[name] = &inode{mode: 0o755}
 	}
 	for _, name := range []string{"null", "zero", "random", "urandom", "tty", "stdin", "stdout", "stderr"} {
@@ -79,6 +74,9 @@ func bake() folder {
 
 // shells are the names by which a shell is called.
 var shells = []string{"sh", "ash", "bash", "dash"}
+
+// both are the shell's builtins that are programs as well.
+var both = []string{"echo", "printf", "test", "[", "kill", "pwd"}
 
 // Kind is what a program is.
 type Kind int
@@ -100,7 +98,7 @@ func (n *NotFound) Error() string { return n.Words }
 var binaries = []string{"/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/"}
 
 func known(name string) bool {
-	return programs[name] != nil || builtins[name] != nil || slices.Contains(shells, name)
+	return programs[name] != nil || slices.Contains(both, name) || slices.Contains(shells, name)
 }
 
 // Look finds a program by its name or path, as a runtime does before it starts it.
@@ -164,11 +162,30 @@ func (c *call) main() int {
 		return c.sh()
 	case inBin && programs[base] != nil:
 		return programs[base](c)
-	case inBin && builtins[base] != nil:
+	case inBin && slices.Contains(both, base):
 		s := newShell(c, base, nil)
 		return builtins[base](s, c.args)
 	}
 	return c.file(c.path(c.args[0]), c.args[1:])
+}
+
+// whole runs the program and closes its descriptors, unless it has given them on.
+func (c *call) whole() int {
+	defer func() { c.fds.close() }()
+	return c.main()
+}
+
+// follow runs another program to its end: a shell as a process of its own, in
+// which it may end.
+func (c *call) follow(args, env []string) int {
+	next := &call{Proc: c.Proc, args: args, env: env, dir: c.dir, fds: c.fds}
+	if base := path.Base(args[0]); programs[base] != nil && base != "busybox" || slices.Contains(both, base) {
+		return next.main()
+	}
+	return c.within(args, func(p *Proc) int {
+		next.Proc, next.fds = p, c.fds.clone()
+		return next.whole()
+	})
 }
 
 // file runs a script by its file.

@@ -190,7 +190,7 @@ func env(c *call) int {
 		args = args[1:]
 	}
 	if len(args) > 0 {
-		return (&call{Proc: c.Proc, args: args, env: set, dir: c.dir, fds: c.fds}).main()
+		return c.follow(args, set)
 	}
 	last := map[string]string{}
 	for _, pair := range set {
@@ -218,7 +218,7 @@ func prefixed(c *call) int {
 	if len(args) == 0 {
 		return 1
 	}
-	return (&call{Proc: c.Proc, args: args, env: c.env, dir: c.dir, fds: c.fds}).main()
+	return c.follow(args, c.env)
 }
 
 // timeout [-s SIGNAL] SECONDS PROGRAM …
@@ -260,7 +260,7 @@ func xargs(c *call) int {
 	}
 	words := strings.Fields(string(c.all(0)))
 	run := func(args []string) int {
-		return (&call{Proc: c.Proc, args: args, env: c.env, dir: c.dir, fds: c.fds}).main()
+		return c.follow(args, c.env)
 	}
 	size := len(words)
 	if n, err := strconv.Atoi(on['n']); err == nil && n > 0 {

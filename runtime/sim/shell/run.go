@@ -78,7 +78,7 @@ func (p *Proc) run(body func() int) {
 			p.idle(kind == Own, d)
 			return
 		}
-		q = catch(c.main)
+		q = catch(c.whole)
 	}
 	p.finish(q.code)
 }
@@ -132,8 +132,8 @@ func (p *Proc) child(command []string) *Proc {
 }
 
 // within runs body as a child of p's to its end, in p's own goroutine.
-func (p *Proc) within(body func(child *Proc) int) int {
-	child := p.child(p.command)
+func (p *Proc) within(command []string, body func(child *Proc) int) int {
+	child := p.child(command)
 	p.mu.Lock()
 	p.inner = child
 	p.mu.Unlock()
@@ -144,7 +144,7 @@ func (p *Proc) within(body func(child *Proc) int) int {
 	}()
 	q := catch(func() int { return body(child) })
 	for q.exec != nil {
-		q = catch(q.exec.main)
+		q = catch(q.exec.whole)
 	}
 	child.finish(q.code)
 	return q.code
@@ -211,10 +211,17 @@ func (m *Machine) Stream(ctx context.Context, args []string, limit time.Duration
 		defer t.Stop()
 	}
 	defer context.AfterFunc(ctx, func() { p.die(128 + sigKill) })()
-	q := catch(c.main)
+	q := catch(c.whole)
 	for q.exec != nil {
-		q = catch(q.exec.main)
+		q = catch(q.exec.whole)
 	}
 	p.finish(q.code)
 	return Result{Code: q.code, TimedOut: late.Load()}, nil
+}
+
+// Own says whether the process is, by now, a program of the image's own.
+func (p *Proc) Own() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.own
 }

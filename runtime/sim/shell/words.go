@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,8 +67,8 @@ func (s *shell) root() *Proc {
 
 // Each is expand.Environ's.
 func (e environment) Each(f func(string, expand.Variable) bool) {
-	for name, v := range e.vars {
-		if !f(name, v) {
+	for _, name := range slices.Sorted(maps.Keys(e.vars)) {
+		if !f(name, e.vars[name]) {
 			return
 		}
 	}
@@ -95,7 +97,7 @@ func (s *shell) expansion() *expand.Config {
 // substitute is $( ).
 func (s *shell) substitute(w io.Writer, c *syntax.CmdSubst) error {
 	out := &collector{}
-	status := s.within(func(p *Proc) int {
+	status := s.within([]string{"sh"}, func(p *Proc) int {
 		sub := s.fork(p)
 		sub.fds.set(1, open(out))
 		return sub.sub(c.Stmts)
@@ -193,8 +195,8 @@ func (s *shell) assigns(list []*syntax.Assign) {
 // exported are the variables that programs get.
 func (s *shell) exported() []string {
 	var out []string
-	for name, v := range s.vars {
-		if v.Exported && v.Set {
+	for _, name := range slices.Sorted(maps.Keys(s.vars)) {
+		if v := s.vars[name]; v.Exported && v.Set {
 			out = append(out, name+"="+v.Str)
 		}
 	}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// endsWithInput is the flag by which whoever starts a podling makes it end with himself, however he
+// ends: he holds the other end of its standard input, which the kernel closes.
+const endsWithInput = "end-with-stdin"
+
+// addEndsWithInput adds the flag. It is for programs (podlingtest), and not shown to people.
+func addEndsWithInput(cmd *cobra.Command, ends *bool) {
+	cmd.Flags().BoolVar(ends, endsWithInput, false, "end, as by SIGTERM, when standard input does")
+	if err := cmd.Flags().MarkHidden(endsWithInput); err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// untilInputEnds is a context that ends with the input.
+func untilInputEnds(parent context.Context, in io.Reader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // an input that cannot be read has ended
+		cancel()
+	}()
+	return ctx, cancel
+}
