@@ -23,6 +23,9 @@ type Pod struct {
 	tell    Outcome
 	running map[string]stops // by container ID
 	done    sync.WaitGroup
+
+	mu    sync.Mutex
+	asked map[string]time.Time // when it was last asked whether a container is alive, by name
 }
 
 // stops end the probes of one container.
@@ -33,7 +36,7 @@ type stops struct {
 
 // Pod gives the probes of one pod, all idle.
 func (ps *Probers) Pod(clk clock.Clock, tell Outcome) *Pod {
-	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}}
+	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}, asked: map[string]time.Time{}}
 }
 
 // Sync begins to probe containers that run and have probes, and no longer probes
@@ -119,11 +122,19 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 		return false
 	}
 	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
+	if kind == Liveness && !clock.Wait(ctx, p.clock, p.beat(t.c.Name, period)) {
+		return false
+	}
 	var count lifecycle.ProbeCount
 	var told *bool
 	for {
 		began := p.clock.Now()
 		t.ending = living.Err() != nil
+		if kind == Liveness {
+			p.mu.Lock()
+			p.asked[t.c.Name] = began
+			p.mu.Unlock()
+		}
 		if success, known := p.probers.ask(ctx, kind, probe, t); known {
 			var settled bool
 			if count, settled = count.Add(probe, success); settled {
@@ -140,4 +151,17 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 			return false
 		}
 	}
+}
+
+// beat is how long it is until a container's liveness is due at the pace at which that
+// of the one before it was asked: one that was just restarted is left its time
+// (upstream: a worker's ticker outlives its containers, pkg/kubelet/prober/worker.go).
+func (p *Pod) beat(container string, period time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, before := p.asked[container]
+	if !before {
+		return 0
+	}
+	return (period - p.clock.Since(last)%period) % period
 }

@@ -178,3 +178,22 @@ func TestEndingCommand(t *testing.T) {
 		t.Errorf("known %v, event %q, want %q", known, got, want)
 	}
 }
+
+// TestBeat: a container that takes the place of one that failed is asked when that one
+// would have been, not at once.
+func TestBeat(t *testing.T) {
+	p := newPatient(t)
+	p.spec.LivenessProbe = p.http("/live", 1, 1)
+	p.begin()
+	p.told("rt://1 Liveness false")
+	p.idle(0)
+	p.clock.Step(7 * time.Second) // it takes so long to end
+	again := []lifecycle.Container{{ID: "rt://2", Name: "main", State: lifecycle.Running, StartedAt: p.clock.Now()}}
+	p.pod.Sync(p.Context(), &v1.Pod{}, p.ip, again, func(string) *v1.Container { return &p.spec }, func(id string) string { return id })
+	p.idle(1)
+	p.clock.Step(2999 * time.Millisecond)
+	p.idle(1)
+	p.told()
+	p.clock.Step(time.Millisecond)
+	p.told("rt://2 Liveness false")
+}
