@@ -2,8 +2,10 @@ package server
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -40,6 +42,12 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 		klog.FromContext(r.Context()).V(2).Info("Log of a container that the runtime does not have", "id", id, "err", err)
 		http.Error(w, "unable to retrieve container logs for "+id+": "+err.Error(), http.StatusBadRequest)
 		return
+	}
+	if _, err := os.Stat(container.GetStatus().GetLogPath()); s.cfg.Profiles != nil && errors.Is(err, fs.ErrNotExist) {
+		// A simulated container has a log once it says something.
+		if err := runtime.ReopenContainerLog(r.Context(), id); err != nil {
+			return // it has ended without a word
+		}
 	}
 	w.Header().Set("Content-Type", "text/plain")
 	out := &logWriter{ResponseWriter: w, follow: options.Follow}
