@@ -31,12 +31,8 @@ Nodes whose containers are real, and that join with a token of their own, are no
   podling node --runtime sim --nodes 500 --node-name west --kubeconfig K`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			if endWithInput {
-				ctx, stop = untilInputEnds(ctx, cmd.InOrStdin())
-				defer stop()
-			}
 			return o.run(ctx, cmd)
 		},
 	}

@@ -19,6 +19,16 @@ func addEndsWithInput(cmd *cobra.Command, ends *bool) {
 	}
 }
 
+// untilTold is a context that ends with a signal, and, if that is asked for, with the command's input.
+func untilTold(cmd *cobra.Command, withInput bool) (context.Context, context.CancelFunc) {
+	ctx, stop := interruptible(cmd.Context())
+	if !withInput {
+		return ctx, stop
+	}
+	ctx, cancel := untilInputEnds(ctx, cmd.InOrStdin())
+	return ctx, func() { cancel(); stop() }
+}
+
 // untilInputEnds is a context that ends with the input.
 func untilInputEnds(parent context.Context, in io.Reader) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)

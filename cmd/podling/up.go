@@ -41,12 +41,8 @@ second interrupt ends the process at once.`,
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := interruptible(cmd.Context())
+			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			if endWithInput {
-				ctx, stop = untilInputEnds(ctx, cmd.InOrStdin())
-				defer stop()
-			}
 			return up(ctx, cmd, options)
 		},
 	}

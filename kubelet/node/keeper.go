@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
 
@@ -154,26 +153,12 @@ func (k *Keeper) note(name string, lease *coordinationv1.Lease) {
 
 // watch hands each Node that others changed to the node that it is.
 func (k *Keeper) watch(ctx context.Context) {
-	source := cache.NewListWatchFromClient(k.client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
-	changed := func(object any) {
-		node, ok := object.(*v1.Node)
-		if !ok {
-			return
-		}
+	follow(ctx, k.client, fields.Everything(), func(node *v1.Node) {
 		k.mu.Lock()
 		n := k.nodes[node.Name]
 		k.mu.Unlock()
-		if n != nil && n.younger(node) {
-			signal(n.wake)
+		if n != nil {
+			n.changed(node)
 		}
-	}
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: source,
-		ObjectType:    &v1.Node{},
-		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    changed,
-			UpdateFunc: func(_, object any) { changed(object) },
-		},
 	})
-	informer.RunWithContext(ctx)
 }

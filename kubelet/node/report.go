@@ -7,6 +7,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 )
@@ -60,19 +61,29 @@ func (n *Node) sync(ctx context.Context) error {
 
 // watchObject follows what others do to the Node (cordon it, find its lease lapsed), until ctx ends.
 func (n *Node) watchObject(ctx context.Context) {
-	source := cache.NewListWatchFromClient(n.cfg.Client.CoreV1().RESTClient(), "nodes", "",
-		fields.OneTermEqualSelector("metadata.name", n.cfg.Name))
-	changed := func(object any) {
-		if node, ok := object.(*v1.Node); ok && n.younger(node) {
-			signal(n.wake)
+	follow(ctx, n.cfg.Client, fields.OneTermEqualSelector("metadata.name", n.cfg.Name), n.changed)
+}
+
+// changed takes the object from the API server.
+func (n *Node) changed(node *v1.Node) {
+	if n.younger(node) {
+		signal(n.wake)
+	}
+}
+
+// follow calls changed with each of the Nodes that is new or changed, until ctx ends.
+func follow(ctx context.Context, client kubernetes.Interface, which fields.Selector, changed func(*v1.Node)) {
+	told := func(object any) {
+		if node, ok := object.(*v1.Node); ok {
+			changed(node)
 		}
 	}
 	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: source,
+		ListerWatcher: cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", which),
 		ObjectType:    &v1.Node{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    changed,
-			UpdateFunc: func(_, object any) { changed(object) },
+			AddFunc:    told,
+			UpdateFunc: func(_, object any) { told(object) },
 		},
 	})
 	informer.RunWithContext(ctx)
