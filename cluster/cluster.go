@@ -110,7 +110,10 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		EtcdServers: c.options.EtcdServers,
 		Ephemeral:   c.options.Ephemeral,
 		Verbosity:   c.options.Verbosity,
-		Step:        step,
+
+		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
+
+		Step: step,
 	})
 	if err != nil {
 		return err

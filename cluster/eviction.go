@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -41,6 +42,8 @@ func (o *Options) checkNode() error {
 	switch {
 	case o.MaxPods < 0:
 		return UsageError{fmt.Errorf("--max-pods %d: there cannot be fewer pods than none", o.MaxPods)}
+	case o.NodeMonitorGracePeriod < 0 || o.NodeMonitorGracePeriod > 0 && o.NodeMonitorGracePeriod < time.Second:
+		return UsageError{fmt.Errorf("--node-monitor-grace-period %v: want 1s or more", o.NodeMonitorGracePeriod)}
 	case o.Eviction.Transition < 0:
 		return UsageError{fmt.Errorf("--eviction-pressure-transition-period %v: a time to wait is not negative", o.Eviction.Transition)}
 	case o.Eviction.MaxPodGrace < 0:

@@ -64,6 +64,7 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, di
 		NodeName:    name,
 		NodeIP:      ip,
 		MaxPods:     o.MaxPods,
+		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -55,6 +56,9 @@ type Options struct {
 	Listen string
 	// Ephemeral keeps everything in a temporary folder, and leaves nothing behind.
 	Ephemeral bool
+	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone. Default:
+	// upstream's, 50 s.
+	NodeMonitorGracePeriod time.Duration
 	// MaxPods is how many pods the node takes at once. Default: 110.
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
@@ -75,6 +79,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
+	fs.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "how long a node may be silent before it counts as gone, and its pods are tainted out of it (default: 50s)")
 	o.addEvictionFlags(fs)
 	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
 }

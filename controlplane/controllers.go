@@ -74,12 +74,16 @@ const (
 )
 
 // managerOptions are upstream's options for the controllers, with our files.
-func managerOptions(p *pki, tokenKey string) (*managerconfig.Config, error) {
+func managerOptions(p *pki, tokenKey string, nodeGrace time.Duration) (*managerconfig.Config, error) {
 	o, err := options.NewKubeControllerManagerOptions()
 	if err != nil {
 		return nil, fmt.Errorf("controllers' options: %w", err)
 	}
 	o.SecureServing.BindPort = 0 // no port of their own
+	if nodeGrace > 0 {
+		o.NodeLifecycleController.NodeMonitorGracePeriod.Duration = nodeGrace
+		o.KubeCloudShared.NodeMonitorPeriod.Duration = min(nodeGrace/5, o.KubeCloudShared.NodeMonitorPeriod.Duration)
+	}
 	o.SAController.RootCAFile = p.path("ca.crt")
 	o.SAController.ServiceAccountKeyFile = tokenKey
 	o.CSRSigningController.ClusterSigningCertFile = p.path("ca.crt")
@@ -100,8 +104,8 @@ func managerOptions(p *pki, tokenKey string) (*managerconfig.Config, error) {
 //
 // It does what upstream's controller manager does around them (cmd/kube-controller-manager/app.Run)
 // except for what is once per process there: its port, its lease, and its registered names.
-func startControllers(ctx context.Context, client *rest.Config, p *pki, tokenKey string) (<-chan struct{}, error) {
-	config, err := managerOptions(p, tokenKey)
+func startControllers(ctx context.Context, client *rest.Config, p *pki, tokenKey string, nodeGrace time.Duration) (<-chan struct{}, error) {
+	config, err := managerOptions(p, tokenKey, nodeGrace)
 	if err != nil {
 		return nil, err
 	}

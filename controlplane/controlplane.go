@@ -33,6 +33,9 @@ type Config struct {
 	// Ephemeral spares the embedded etcd from waiting for the disk: after a crash of the machine
 	// the data may be lost.
 	Ephemeral bool
+	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone; 0 is upstream's
+	// default, 50 s.
+	NodeMonitorGracePeriod time.Duration
 	// Verbosity is upstream's -v: what goes to the log beyond warnings and errors.
 	Verbosity int
 	// Step, if set, is told of each part that is ready, and how long that took. It may be called
@@ -96,7 +99,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if err := c.startAPI(ctx, servers, step); err != nil {
 		return err
 	}
-	return c.startWorkers(ctx, step)
+	return c.startWorkers(ctx, cfg.NodeMonitorGracePeriod, step)
 }
 
 // startStorage starts the embedded etcd, or takes the one that is named. The function that it

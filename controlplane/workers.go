@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -18,7 +19,7 @@ type workers struct {
 }
 
 // startWorkers starts both side by side, and begins to watch that no part ends by itself.
-func (c *ControlPlane) startWorkers(ctx context.Context, step func(string) func()) error {
+func (c *ControlPlane) startWorkers(ctx context.Context, nodeGrace time.Duration, step func(string) func()) error {
 	tokenKey, err := c.pki.signingKey()
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (c *ControlPlane) startWorkers(ctx context.Context, step func(string) func(
 	})
 	starting.Go(func() (err error) {
 		ready := step("controllers")
-		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey); err == nil {
+		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey, nodeGrace); err == nil {
 			ready()
 		}
 		return err

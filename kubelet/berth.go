@@ -121,27 +121,30 @@ func (b *berth) run(ctx context.Context) error {
 // events hands out what the runtime tells, for as long as it is up.
 func (b *berth) events(ctx context.Context) {
 	for ctx.Err() == nil {
-		down, changed := b.fleet.faults.Down(b.name)
+		changed, down := b.fleet.faults.Down(b.name)
 		if down == nil {
-			up, cancel := context.WithCancel(ctx)
-			stop := context.AfterFunc(ctx, cancel)
+			up, end := context.WithCancel(ctx)
 			go func() {
-				for err, changed := b.fleet.faults.Down(b.name); ; err, changed = b.fleet.faults.Down(b.name) {
-					if err != nil {
-						cancel()
-						return
-					}
-					select {
-					case <-changed:
-					case <-up.Done():
-						return
-					}
-				}
+				defer end()
+				b.untilDown(up)
 			}()
 			b.sim.Events(up, func() { b.lookAgain(ctx) }, b.desk.event)
-			cancel()
-			stop()
+			end()
 			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// untilDown returns when the runtime is down, or ctx ends.
+func (b *berth) untilDown(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed, down := b.fleet.faults.Down(b.name)
+		if down != nil {
+			return
 		}
 		select {
 		case <-changed:

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -42,6 +43,9 @@ type FleetConfig struct {
 	Listen      string // the port of all nodes; port 0: the kernel picks
 	ServingCert tls.Certificate
 	ClientCAs   *x509.CertPool // who may call the nodes
+
+	// NodeGrace is how long a node may be silent before it counts as gone; 0 is upstream's 50 s.
+	NodeGrace time.Duration
 
 	MaxPods int // at once, on each node that does not say; 110 if 0
 	// EventQPS bounds how many Events all nodes together write in a second, with bursts of
@@ -94,7 +98,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	f.recorder.limit(cfg.EventQPS, cfg.EventBurst)
 	f.reader = reference.New(f.client).Remembering()
 	f.claims = claim.New(f.client)
-	f.keeper = node.NewKeeper(f.client, cfg.RootDir, func(name string) bool {
+	f.keeper = node.NewKeeper(f.client, cfg.RootDir, cfg.NodeGrace, func(name string) bool {
 		cut, _, _ := f.faults.Cut(name)
 		return cut
 	})

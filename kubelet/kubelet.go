@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -76,6 +77,8 @@ type Config struct {
 	ClusterDNS    []string
 	ClusterDomain string // "cluster.local" if empty
 
+	NodeGrace time.Duration // that it may be silent before it counts as gone; upstream's 50 s if 0
+
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
 }
@@ -111,12 +114,14 @@ func New(cfg Config) (*Kubelet, error) {
 			return nil, fmt.Errorf("the node's folder %s cannot be made: %w", dir, err)
 		}
 	}
-	client, err := kubernetes.NewForConfig(cfg.Client)
+	clk := clock.Real{}
+	faults := fault.New(clk)
+	reach := rest.CopyConfig(cfg.Client)
+	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return faults.Transport(way, cfg.NodeName) })
+	client, err := kubernetes.NewForConfig(reach)
 	if err != nil {
 		return nil, fmt.Errorf("client of node %s: %w", cfg.NodeName, err)
 	}
-	clk := clock.Real{}
-	faults := fault.New(clk)
 	// A call that hangs by a fault takes up no slot: other pods must not suffer.
 	cfg.Runtime, cfg.Images = faults.Runtime(worker.Slotted(cfg.Runtime), cfg.NodeName), faults.Images(cfg.Images, cfg.NodeName)
 	k := &Kubelet{config: cfg, client: client}
@@ -176,7 +181,7 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
-		Port: k.server.Port, RootDir: cfg.RootDir, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
+		Port: k.server.Port, RootDir: cfg.RootDir, Grace: cfg.NodeGrace, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
 		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil

@@ -149,13 +149,6 @@ func (w *world) boot(faults []fault.Rule) {
 	n.desk.open()
 }
 
-// noCgroups is for containers that only exist in memory.
-type noCgroups struct{}
-
-func (noCgroups) Ensure(*v1.Pod) (string, error)               { return "", nil }
-func (noCgroups) Remove(types.UID) error                       { return nil }
-func (noCgroups) Orphans(func(uid types.UID) bool) []types.UID { return nil }
-
 func sorted[V any](m map[string]V) []string {
 	var out []string
 	for k := range m {

@@ -223,7 +223,7 @@ func (l *life) checkCalm(p *Plan) {
 
 // String counts.
 func (s *search) String() string {
-	return fmt.Sprintf("%7d states %7d moves %6d at rest", s.counts[0], s.counts[1], s.counts[2])
+	return fmt.Sprintf("faults %d ends %d: %7d states %7d moves %6d at rest", s.bound.faults, s.bound.ends, s.counts[0], s.counts[1], s.counts[2])
 }
 
 // forget keeps nothing but the counts.

@@ -180,12 +180,14 @@ func (l *life) check(p *Plan) {
 }
 
 // checkStart holds the start of a container to what must be so by then.
-func (l *life) checkStart(c *v1.Container) {
+func (l *life) checkStart(c *v1.Container, a Action) {
 	if len(l.seen.Sandboxes) == 0 {
 		l.fail("container %s is to start without a sandbox", c.Name)
 	}
 	if n := l.seen.newest(c.Name); n != nil && n.State == Running {
 		l.fail("container %s is to start although it runs", c.Name)
+	} else if n != nil && a.Restarts <= n.RestartCount {
+		l.fail("container %s is to start with restart count %d, and had %d before", c.Name, a.Restarts, n.RestartCount)
 	}
 	if l.once(c) && l.ran[l.spread(c.Name)] > 0 {
 		l.fail("container %s ran, is to run once only, and is to start", c.Name)

@@ -152,7 +152,7 @@ func (l *life) failure(was *Failure, reason string) *Failure {
 // since the plan was made.
 func (l *life) starting(a Action) (*v1.Container, bool) {
 	c := find3(l.pod, a.Container)
-	l.checkStart(c)
+	l.checkStart(c, a)
 	if !l.seen.Sandboxes[0].Ready {
 		return nil, false
 	}

@@ -63,6 +63,7 @@ CALL is one of ` + wrapped(fault.Calls(), 100),
 	flags.StringVarP(&rule.Selector, "selector", "l", "", "only calls for pods with these labels, for example app=web")
 	flags.StringVar(&rule.Image, "image", "", "only calls for this pattern of images, as the pod's spec names them")
 	flags.StringVarP(&rule.Container, "container", "c", "", "only calls for containers of this pattern")
+	flags.StringVar(&rule.Node, "on-node", "", "only calls that nodes of this pattern make (default: the node that --node names, else all that are reached)")
 	flags.StringVar(&rule.Error, "error", "", "what the call fails with")
 	flags.StringVar(&rule.Code, "code", "", "the gRPC code of the error, such as Unknown or Unavailable (default: none, the text alone)")
 	flags.DurationVar(&rule.Delay.Duration, "delay", 0, "how much longer the call takes, before it goes on or fails")

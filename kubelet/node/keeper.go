@@ -29,6 +29,7 @@ const (
 // renews their leases, spread over time, and follows all Nodes by one watch.
 type Keeper struct {
 	client kubernetes.Interface
+	grace  time.Duration          // Config's
 	silent func(node string) bool // its lease is not renewed
 
 	mu      sync.Mutex
@@ -40,9 +41,9 @@ type Keeper struct {
 
 // NewKeeper gives a keeper of nodes that are made with it in their Config. The client may write all
 // of them. A silent node gives no sign of life.
-func NewKeeper(client kubernetes.Interface, rootDir string, silent func(node string) bool) *Keeper {
+func NewKeeper(client kubernetes.Interface, rootDir string, grace time.Duration, silent func(node string) bool) *Keeper {
 	return &Keeper{
-		client: client, silent: silent, nodes: map[string]*Node{}, leases: map[string]*coordinationv1.Lease{},
+		client: client, grace: grace, silent: silent, nodes: map[string]*Node{}, leases: map[string]*coordinationv1.Lease{},
 		machine: sync.OnceValues(func() (machine, error) { return inspect("/", rootDir) }),
 	}
 }
@@ -98,8 +99,8 @@ func (k *Keeper) next(at int) (name string, pause time.Duration) {
 		return "", firstPause
 	case len(k.leases) < n: // a new node's first one is due
 		return k.order[len(k.leases)], 0
-	case n < manyNodes:
-		return k.order[at%n], renewEvery / time.Duration(n)
+	case n < manyNodes || k.grace > 0:
+		return k.order[at%n], renewal(k.grace) / time.Duration(n)
 	}
 	return k.order[at%n], renewManyEvery / time.Duration(n)
 }

@@ -18,6 +18,15 @@ const (
 	renewEvery   = 10 * time.Second
 )
 
+// renewal is how often a node gives a sign of life that counts as gone after so long a silence (0:
+// upstream's 50 s, for which renewEvery is made).
+func renewal(grace time.Duration) time.Duration {
+	if grace == 0 {
+		return renewEvery
+	}
+	return min(renewEvery, grace/5)
+}
+
 // keepLease renews the node's lease until ctx ends. The lease stays: it lapses by itself if the node
 // does not come back.
 func (n *Node) keepLease(ctx context.Context) {
@@ -29,6 +38,6 @@ func (n *Node) keepLease(ctx context.Context) {
 		}
 		return nil
 	}
-	lease.NewController(clock.RealClock{}, n.cfg.Client, n.cfg.Name, leaseSeconds, nil, renewEvery,
+	lease.NewController(clock.RealClock{}, n.cfg.Client, n.cfg.Name, leaseSeconds, nil, renewal(n.cfg.Grace),
 		n.cfg.Name, v1.NamespaceNodeLease, own).Run(ctx)
 }

@@ -34,6 +34,8 @@ type Config struct {
 	MaxPods int
 	// Reserved, if set, is how much of the machine's capacity pods cannot have.
 	Reserved func(capacity v1.ResourceList) v1.ResourceList
+	// Grace is how long the node may be silent before it counts as gone; 0 is upstream's 50 s.
+	Grace time.Duration
 	// State, if set, is called with what the first look at the runtime showed, and whenever that
 	// changes, before the change is reported.
 	State    func(State)

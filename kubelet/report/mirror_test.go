@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
+
+	"github.com/podling/podling/clock"
 )
 
 // staticPod is one that another content of the same manifest replaces.
@@ -36,7 +38,7 @@ func newStage(t *testing.T) *stage {
 	s := &stage{T: t}
 	s.api = newAPI(t, func(pod *v1.Pod, gone bool) { s.Mirror(pod, gone) })
 	node := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", UID: "node"}}
-	s.Reporter = New(t.Context(), s.api, func() *v1.Node { return node })
+	s.Reporter = New(t.Context(), s.api, clock.Real{}, func() *v1.Node { return node })
 	return s
 }
 

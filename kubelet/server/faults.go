@@ -62,6 +62,19 @@ func answer(w http.ResponseWriter, r *http.Request, code int, content any) {
 	}
 }
 
+// reached breaks off what is asked about pods of a node that is unreachable. (Faults
+// themselves can always be reached, or none of that kind could be taken back.)
+func (s *Server) reached(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if pod, wrong := s.pod(r); wrong == nil {
+			if _, fromNode, _ := s.cfg.Faults.Cut(pod.Spec.NodeName); fromNode {
+				panic(http.ErrAbortHandler) // which closes the connection, as net/http has it
+			}
+		}
+		next(w, r)
+	}
+}
+
 // called says to faults for whom the calls are made that follow.
 func (s *Server) called(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -123,14 +123,14 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+simremote.Path, s.simulated(s.listProfiles))
 	mux.HandleFunc("POST "+simremote.Path, s.simulated(s.addProfile))
 	mux.HandleFunc("DELETE "+simremote.Path+"/{name}", s.simulated(s.removeProfile))
-	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.logs)
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.reached(s.logs))
 	for _, uid := range []string{"", "/{uid}"} {
 		for _, method := range []string{"GET", "POST"} {
-			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.called(s.exec))
-			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.called(s.attach))
-			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.called(s.portForward))
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.exec)))
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.attach)))
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.reached(s.called(s.portForward)))
 		}
-		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.called(s.run))
+		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.run)))
 	}
 	return authorized(mux)
 }

@@ -264,17 +264,17 @@ func (f *Faults) down(node string) (a *armed, changed <-chan struct{}) {
 	return f.rules[i], f.changed
 }
 
-// Down says why the node's runtime is down, nil if it is not, and gives what is
-// closed when the rules change.
-func (f *Faults) Down(node string) (why error, changed <-chan struct{}) {
+// Down gives what is closed when the rules change, and says why the node's runtime
+// is down, nil if it is not.
+func (f *Faults) Down(node string) (changed <-chan struct{}, why error) {
 	a, changed := f.down(node)
 	switch {
 	case a == nil:
-		return nil, changed
+		return changed, nil
 	case a.Hang:
-		return context.DeadlineExceeded, changed
+		return changed, context.DeadlineExceeded
 	}
-	return a.err(), changed
+	return changed, a.err()
 }
 
 func (f *Faults) find(name string) int {
