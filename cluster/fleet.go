@@ -54,7 +54,7 @@ func (s *Simulated) addFlags(fs *pflag.FlagSet) {
 	}
 	fs.StringArrayVar(&s.Profiles, "sim-profile", s.Profiles, "file of SimProfiles, which say what simulated pods do (docs/sim.md); may be repeated")
 	fs.StringVar(&s.NodeFile, "node-file", s.NodeFile, "file of Node manifests, with the labels, taints and capacities of simulated nodes; annotation "+replicas+" makes many of one")
-	fs.StringVar(&s.Clock, "clock", s.Clock, "what simulated pods go by: real, virtual (jumps to the next moment at which something happens when nothing is under way) or manual (moves by "podling clock advance") (default: real)")
+	fs.StringVar(&s.Clock, "clock", s.Clock, "what simulated pods go by: real, virtual (jumps to the next moment at which something happens when nothing is under way) or manual (moves by podling clock advance) (default: real)")
 	fs.Float32Var(&s.EventQPS, "event-qps", s.EventQPS, "how many Events about pods all simulated nodes together write in a second; 0: all there are")
 	fs.IntVar(&s.EventBurst, "event-burst", s.EventBurst, "how many Events they may write at once, after a while without")
 }

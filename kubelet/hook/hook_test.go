@@ -38,7 +38,7 @@ var (
 func run(ctx context.Context, t *testing.T, h *v1.LifecycleHandler) (events []lifecycle.Event, err error) {
 	t.Helper()
 	r := New(commands{}, clocktest.At(time.Unix(0, 0)), func(_ *v1.Pod, e lifecycle.Event) { events = append(events, e) })
-	return events, r.Run(ctx, pod, container, "id", "127.0.0.1", h)
+	return events, r.Run(ctx, pod, container, "id", "127.0.0.1", PostStart, h)
 }
 
 func hookTo(t *testing.T, address, path string, scheme v1.URIScheme) *v1.LifecycleHandler {
