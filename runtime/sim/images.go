@@ -70,7 +70,21 @@ func (r *Runtime) find(name string) *image {
 	if err != nil {
 		return nil
 	}
+	if r.images[made.id] == nil {
+		if rule := ruleFor(r.profiles, made.asked(name)); rule.OnNode {
+			made.follow(rule)
+			r.images[made.id] = r.with(made)
+		}
+	}
 	return r.images[made.id]
+}
+
+// follow gives the image what a rule says of it.
+func (i *image) follow(rule script.Image) {
+	i.noCommand = rule.NoCommand
+	if rule.Size != nil {
+		i.size = uint64(rule.Size.Value())
+	}
 }
 
 func (i *image) api() *runtimeapi.Image {
@@ -143,9 +157,7 @@ func (r *Runtime) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *
 	rule := ruleFor(profiles, names)
 	pull := r.scriptOf(profiles, own, fault.Container(ctx), config, names).Pull
 	took := time.Duration(rule.Pull)
-	if rule.Size != nil {
-		i.size = uint64(rule.Size.Value())
-	}
+	i.follow(rule)
 	if pull != nil {
 		if pull.Took > 0 {
 			took = time.Duration(pull.Took)
@@ -154,7 +166,6 @@ func (r *Runtime) PullImage(ctx context.Context, spec *runtimeapi.ImageSpec, _ *
 			i.size = uint64(pull.Size.Value())
 		}
 	}
-	i.noCommand = rule.NoCommand
 	if err := r.delay(ctx, took); err != nil {
 		return "", status.FromContextError(err).Err()
 	}

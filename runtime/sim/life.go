@@ -12,6 +12,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	utilclock "k8s.io/utils/clock"
 
+	"github.com/podling/podling/clock"
 	"github.com/podling/podling/runtime/sim/script"
 	"github.com/podling/podling/runtime/sim/shell"
 )
@@ -82,7 +83,7 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 			return nil
 		}
 		c.setFirst(p)
-		for !c.settled() && !w.over() && ctx.Err() == nil {
+		for !c.settled() && !w.over() && !r.stands() && ctx.Err() == nil {
 			w.wait()
 		}
 	}
@@ -93,6 +94,12 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 // waits, or ends. What a real one does until then, such as setting its traps, takes
 // less time than a real runtime needs to go on to the next container.
 const settling = 20 * time.Millisecond
+
+// stands: time does not move by itself, so that nothing that takes some can be waited for.
+func (r *Runtime) stands() bool {
+	v, virtual := r.clk.(*clock.Virtual)
+	return virtual && !v.State().Running
+}
 
 // waits: the first process has come to where it waits.
 func (c *container) waits() {

@@ -65,6 +65,8 @@ type Image struct {
 	NotFound bool `json:"notFound,omitempty"`
 	// Unreachable: its registry does not answer.
 	Unreachable bool `json:"unreachable,omitempty"`
+	// OnNode: every node has it, and need not pull it.
+	OnNode bool `json:"onNode,omitempty"`
 	// NoCommand: it can be pulled, and names no program to run.
 	NoCommand bool `json:"noCommand,omitempty"`
 	// Pull is how long it takes.
@@ -161,6 +163,9 @@ func (one *Profile) check(p *problems, n *yaml.Node) {
 		}
 		if ways > 1 {
 			p.add(n, at, "error, notFound and unreachable are different failures: give one of them")
+		}
+		if r.OnNode && ways > 0 {
+			p.add(n, at, "an image that is onNode is there: it cannot fail to be pulled")
 		}
 	}
 }
