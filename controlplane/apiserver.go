@@ -64,6 +64,8 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	generic.SkipOpenAPIInstallation = true
 	nameOperations(generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
+	front := config.Aggregator.GenericConfig // whose handlers all requests go through first
+	front.Authentication.Authenticator = remember(front.Authentication.Authenticator)
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
