@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -310,9 +309,7 @@ type file struct {
 	f      *Files
 	node   *inode
 	append bool
-
-	mu sync.Mutex
-	at int
+	at     int
 }
 
 func (o *file) content() []byte {

@@ -282,6 +282,10 @@ func words(err error) string {
 		return "Permission denied"
 	case errors.Is(err, syscall.ENOSPC):
 		return "No space left on device"
+	case errors.Is(err, syscall.EBADF):
+		return "Bad file descriptor"
+	case errors.Is(err, syscall.EPIPE):
+		return "Broken pipe"
 	case errors.Is(err, errLoop):
 		return "Symbolic link loop"
 	}

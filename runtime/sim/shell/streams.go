@@ -1,9 +1,9 @@
 package shell
 
 import (
-	"errors"
 	"io"
 	"sync"
+	"syscall"
 )
 
 // stream is what a descriptor stands for.
@@ -47,18 +47,16 @@ func (h *handle) release() {
 // table is a process's descriptors.
 type table []*handle
 
-var errBadDescriptor = errors.New("Bad file descriptor")
-
 func (t table) read(p *Proc, fd int, b []byte) (int, error) {
 	if fd >= len(t) || t[fd] == nil {
-		return 0, errBadDescriptor
+		return 0, syscall.EBADF
 	}
 	return t[fd].read(p, b)
 }
 
 func (t table) write(p *Proc, fd int, b []byte) error {
 	if fd >= len(t) || t[fd] == nil {
-		return errBadDescriptor
+		return syscall.EBADF
 	}
 	_, err := t[fd].write(p, b)
 	return err
@@ -223,7 +221,7 @@ func (e readEnd) read(p *Proc, b []byte) (n int, err error) {
 	return n, nil
 }
 
-func (readEnd) write(*Proc, []byte) (int, error) { return 0, errBadDescriptor }
+func (readEnd) write(*Proc, []byte) (int, error) { return 0, syscall.EBADF }
 
 func (e readEnd) close(*Proc) {
 	e.mu.Lock()
@@ -233,8 +231,6 @@ func (e readEnd) close(*Proc) {
 }
 
 type writeEnd struct{ *pipe }
-
-var errPipe = errors.New("Broken pipe")
 
 func (e writeEnd) write(p *Proc, b []byte) (n int, err error) {
 	for len(b) > 0 {
@@ -259,14 +255,14 @@ func (e writeEnd) write(p *Proc, b []byte) (n int, err error) {
 		if broken {
 			p.signal(sigPipe, false)
 			p.alive()
-			return n, errPipe
+			return n, syscall.EPIPE
 		}
 		e.wake(&e.pipe.reader)
 	}
 	return n, nil
 }
 
-func (writeEnd) read(*Proc, []byte) (int, error) { return 0, errBadDescriptor }
+func (writeEnd) read(*Proc, []byte) (int, error) { return 0, syscall.EBADF }
 
 func (e writeEnd) close(*Proc) {
 	e.mu.Lock()
