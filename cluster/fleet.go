@@ -182,6 +182,11 @@ func startFleet(identity controlplane.NodeIdentity, o Options, dir string) (*nod
 	if err != nil {
 		return nil, fmt.Errorf("simulated nodes: %w", err)
 	}
+	if len(list) > 1 {
+		if err := collectSeldom(); err != nil {
+			return nil, err
+		}
+	}
 	var names []string
 	for _, n := range list {
 		names = append(names, n.Name)

@@ -54,9 +54,13 @@ type FleetConfig struct {
 	EventBurst int
 }
 
-// writers is how many pods' statuses are written at one time: enough to keep an API server of some
-// cores busy, few enough not to crowd out those who make pods.
-const writers = 16
+const (
+	// writers is how many pods' statuses are written at one time: enough to keep an API server of some
+	// cores busy, few enough not to crowd out those who make pods.
+	writers = 4
+	// crowd is how many pods that wait for it are many.
+	crowd = 16
+)
 
 // Fleet is the simulated nodes of one process. Each is a node with workers, as a real one is; what
 // they share is one watch of all pods and one of all nodes, one port, one set of faults, one way to
@@ -75,7 +79,7 @@ type Fleet struct {
 	keeper   *node.Keeper
 	reader   *reference.Reader
 	claims   *claim.Claims
-	turns    report.Turns
+	turns    *report.Turns
 
 	environment *environment.Maker // of no node; each has one For itself
 	berths      map[string]*berth
@@ -87,7 +91,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
 	}
-	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers), berths: map[string]*berth{}}
+	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers, crowd), berths: map[string]*berth{}}
 	reach := rest.CopyConfig(cfg.Client)
 	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return f.faults.Transport(way, "") })
 	var err error

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -31,7 +32,7 @@ type Reporter struct {
 	node   func() *v1.Node
 	clock  clock.Clock // for which a write that is under way counts
 	ctx    context.Context
-	turns  Turns
+	turns  *Turns
 	writes sync.WaitGroup
 
 	mu   sync.Mutex
@@ -64,40 +65,44 @@ func New(ctx context.Context, client kubernetes.Interface, clk clock.Clock, node
 }
 
 // Turns bound how many pods are written at one time by all reporters that share
-// them; nil is no bound. A pod that had to wait for its turn is written as it is by
-// then: states that nobody had the time to write are passed over, as upstream's
+// them; nil is no bound. While many wait, a pod is written as it is when its turn
+// comes: states that nobody had the time to write are passed over, as upstream's
 // status manager passes over them (pkg/kubelet/status/status_manager.go).
-type Turns chan struct{}
+type Turns struct {
+	slots   chan struct{}
+	many    int64
+	waiting atomic.Int64
+}
 
-// NewTurns gives turns for n pods at a time.
-func NewTurns(n int) Turns { return make(Turns, n) }
+// NewTurns gives turns for n pods at a time; more than many that wait are many.
+func NewTurns(n int, many int64) *Turns { return &Turns{slots: make(chan struct{}, n), many: many} }
 
 // Taking has the reporter's pods take turns.
-func (r *Reporter) Taking(turns Turns) *Reporter {
+func (r *Reporter) Taking(turns *Turns) *Reporter {
 	r.turns = turns
 	return r
 }
 
-// take waits for a turn and says whether it had to wait; give ends it.
-func (t Turns) take(ctx context.Context) (waited bool) {
+// take waits for a turn and says whether it was one of many to wait; give ends it.
+func (t *Turns) take(ctx context.Context) (crowded bool) {
 	if t == nil {
 		return false
 	}
+	crowded = t.waiting.Add(1) > t.many
+	defer t.waiting.Add(-1)
 	select {
-	case t <- struct{}{}:
-		return false
-	default:
-	}
-	select {
-	case t <- struct{}{}:
+	case t.slots <- struct{}{}:
 	case <-ctx.Done():
 	}
-	return true
+	return crowded
 }
 
-func (t Turns) give() {
+func (t *Turns) give() {
+	if t == nil {
+		return
+	}
 	select {
-	case <-t:
+	case <-t.slots:
 	default: // ctx ended before there was one
 	}
 }
@@ -204,8 +209,8 @@ func (r *Reporter) empty(q *queue) {
 	pauses := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
 	backoff := pauses
 	for {
-		waited := r.turns.take(r.ctx)
-		next, ok := r.next(q, waited)
+		crowded := r.turns.take(r.ctx)
+		next, ok := r.next(q, crowded)
 		if !ok {
 			r.turns.give()
 			return
@@ -242,12 +247,12 @@ func (r *Reporter) empty(q *queue) {
 	}
 }
 
-// next is what comes first in the queue, or, if it had to wait, the last status
-// before what is no status; false if there is nothing left.
-func (r *Reporter) next(q *queue, waited bool) (write, bool) {
+// next is what comes first in the queue, or, where many wait, the last status before
+// what is no status; false if there is nothing left.
+func (r *Reporter) next(q *queue, crowded bool) (write, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for waited && len(q.todo) > 1 && q.todo[0].status != nil && q.todo[1].status != nil {
+	for crowded && len(q.todo) > 1 && q.todo[0].status != nil && q.todo[1].status != nil {
 		q.todo = q.todo[1:]
 	}
 	if len(q.todo) > 0 {

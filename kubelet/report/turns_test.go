@@ -10,25 +10,35 @@ import (
 	"github.com/podling/podling/clock"
 )
 
-// TestTurns: a pod that has to wait for its turn is written as it is by then, and one
-// that does not is written state by state.
+// TestTurns: where many wait, a pod is written as it is when its turn comes; otherwise
+// state by state.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
-		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1))
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1))
 		pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", UID: "u", Labels: map[string]string{"is": "p"}}}
 		s.api.set(func() { s.api.pods["p"] = pod.DeepCopy() })
 		s.Status(pod, saying("a", v1.ConditionFalse))
 		s.Status(pod, saying("b", v1.ConditionFalse))
 		s.then("status p a", "status p b")
 
-		s.turns <- struct{}{} // another's
+		s.turns.slots <- struct{}{} // another's
+		s.turns.waiting.Add(1)      // and a third's
 		for _, message := range []string{"c", "d", "e"} {
 			s.Status(pod, saying(message, v1.ConditionFalse))
 		}
 		s.Delete(pod)
 		s.then()
-		<-s.turns
+		<-s.turns.slots
 		s.then("status p e", "delete p")
+
+		s.turns.waiting.Add(-1)
+		s.api.set(func() { s.api.pods["p"] = pod.DeepCopy() })
+		s.turns.slots <- struct{}{}
+		s.Status(pod, saying("f", v1.ConditionFalse))
+		s.Status(pod, saying("g", v1.ConditionFalse))
+		s.then()
+		<-s.turns.slots
+		s.then("status p f", "status p g")
 	})
 }
