@@ -124,7 +124,7 @@ func signed(ctx context.Context, client kubernetes.Interface, name string) (tls.
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	made, uid, err := csr.RequestCertificate(client, request, "", certificatesv1.KubeletServingSignerName, nil,
+	made, uid, err := csr.RequestCertificateWithContext(ctx, client, request, "", certificatesv1.KubeletServingSignerName, nil,
 		[]certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth}, key)
 	if err != nil {
 		return tls.Certificate{}, err
