@@ -39,8 +39,8 @@ type Runner struct {
 
 // The hooks, in Kubernetes' words.
 const (
-	PostStart = "PostStart"
-	PreStop   = "PreStop"
+	PostStart = "postStart"
+	PreStop   = "preStop"
 )
 
 // Simulated runs the hooks of containers that only exist in memory. spec is the
