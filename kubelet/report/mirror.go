@@ -83,6 +83,12 @@ func (r *Reporter) reflect(q *queue, next write) error {
 	return nil
 }
 
+// bereft: the static pod's mirror went, or is to go, while its last status was on the
+// way, and is to be made anew.
+func (q *queue) bereft() bool {
+	return kubetypes.IsStaticPod(q.pod) && q.pod.DeletionTimestamp == nil && q.last != nil && (q.mirror == nil || q.mirror.DeletionTimestamp != nil)
+}
+
 // lost: the mirror is not there any more, whatever came after it.
 func (q *queue) lost(mirror *v1.Pod) {
 	if q.mirror != nil && q.mirror.UID == mirror.UID {

@@ -255,6 +255,9 @@ func (r *Reporter) next(q *queue, crowded bool) (write, bool) {
 	for crowded && len(q.todo) > 1 && q.todo[0].status != nil && q.todo[1].status != nil {
 		q.todo = q.todo[1:]
 	}
+	if len(q.todo) == 0 && q.bereft() {
+		q.todo = append(q.todo, write{q.pod, q.last})
+	}
 	if len(q.todo) > 0 {
 		return q.todo[0], true
 	}
