@@ -59,10 +59,15 @@ func TestWaitFor(t *testing.T) {
 		{running(v1.ConditionTrue, 3), podlingtest.Restarts(3)},
 		{phase(v1.PodSucceeded), podlingtest.Succeeded},
 	} {
-		go show(t, c, pod, step.status)
+		shown := make(chan struct{})
+		go func() {
+			defer close(shown)
+			show(t, c, pod, step.status)
+		}()
 		if pod := c.WaitFor(pod, step.condition); pod == nil || step.condition(pod) != nil {
 			t.Errorf("waited for, and %v", pod)
 		}
+		<-shown // it may have held before
 	}
 	c.WentThrough(pod, podlingtest.Ready, podlingtest.Waiting("CrashLoopBackOff"), podlingtest.Restarts(3), podlingtest.Ready, podlingtest.Succeeded)
 	go remove(t, c, pod)
