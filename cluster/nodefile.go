@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -56,7 +57,12 @@ func readNodes(file string) ([]*corev1.Node, error) {
 // parseNode reads one document, which may stand for many nodes.
 func parseNode(text []byte) ([]*corev1.Node, error) {
 	node := &corev1.Node{}
-	if err := yaml.UnmarshalStrict(text, node); err != nil {
+	data, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return nil, err
+	}
+	unknown, err := json.UnmarshalStrict(data, node)
+	if err := errors.Join(append(unknown, err)...); err != nil {
 		return nil, err
 	}
 	if node.Kind != "Node" || node.APIVersion != "v1" {
