@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -116,9 +117,7 @@ func (h *host) files(pod *v1.Pod, v *v1.Volume) (map[string]volumeutil.FileProje
 		if err != nil {
 			errs = append(errs, err)
 		}
-		for name, f := range files {
-			out[name] = f
-		}
+		maps.Copy(out, files)
 	}
 	return out, utilerrors.NewAggregate(errs)
 }

@@ -69,10 +69,10 @@ func (s *starting) containerConfig(ctx context.Context) (*runtimeapi.ContainerCo
 	}
 	security.SupplementalGroups = append(security.SupplementalGroups, s.volumeGroups()...)
 	security.NamespaceOptions = target.in(s.sandbox.Linux.SecurityContext.NamespaceOptions)
-	if n.Simulated {
-		// The first line of its log makes the folder.
-	} else if err := os.MkdirAll(filepath.Join(n.PodLogs(pod), c.Name), 0o755); err != nil {
-		return nil, fmt.Errorf("create container log directory for container %s failed: %w", c.Name, err)
+	if !n.Simulated { // of one that is, the first line of its log makes the folder
+		if err := os.MkdirAll(filepath.Join(n.PodLogs(pod), c.Name), 0o755); err != nil {
+			return nil, fmt.Errorf("create container log directory for container %s failed: %w", c.Name, err)
+		}
 	}
 	given, err := json.Marshal(c.Resources)
 	if err != nil {
