@@ -42,7 +42,7 @@ func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	defer collectOften()()
+	defer collect(o.Runtime)()
 	c := &Cluster{options: o, done: make(chan struct{})}
 	var running context.Context
 	running, c.ending = context.WithCancel(context.WithoutCancel(ctx))
