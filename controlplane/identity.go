@@ -31,7 +31,7 @@ type NodeIdentity struct {
 	Config *rest.Config
 	// ServingCert is for the node's own port.
 	ServingCert tls.Certificate
-	// ClientCAs signs those who may call the node: the API server, and nobody else.
+	// ClientCAs signs for those who call the node.
 	ClientCAs *x509.CertPool
 }
 
@@ -50,7 +50,7 @@ func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, er
 		return NodeIdentity{}, fmt.Errorf("serving certificate of node %s: %w", name, err)
 	}
 	callers := x509.NewCertPool()
-	callers.AddCert(c.pki.toNode.cert)
+	callers.AddCert(c.pki.cluster.cert)
 	return NodeIdentity{Config: config, ServingCert: serving.tls(), ClientCAs: callers}, nil
 }
 
