@@ -63,7 +63,7 @@ func add(of *statsapi.PodStats, pod *v1.Pod, said *runtimeapi.PodSandboxStats) {
 	}
 	if n := linux.GetNetwork().GetDefaultInterface(); n != nil {
 		of.Network = &statsapi.NetworkStats{Time: at(linux.GetNetwork().GetTimestamp()), InterfaceStats: interfaceOf(n)}
-		for _, one := range append([]*runtimeapi.NetworkInterfaceUsage{n}, linux.GetNetwork().GetInterfaces()...) {
+		for _, one := range linux.GetNetwork().GetInterfaces() { // the default one among them
 			of.Network.Interfaces = append(of.Network.Interfaces, interfaceOf(one))
 		}
 	}
