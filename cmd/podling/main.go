@@ -38,6 +38,7 @@ func newRootCommand() *cobra.Command {
 		newNodeCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newExplainCommand(),
 		newFaultCommand(),
 		newClockCommand(),
 		newKubectlCommand(),
@@ -58,6 +59,9 @@ func run(root *cobra.Command, args []string) int {
 	cmd, err := root.ExecuteC()
 	if err == nil {
 		return 0
+	}
+	if outcome, ok := errors.AsType[notHealthy](err); ok {
+		return outcome.code
 	}
 	message := strings.ReplaceAll(err.Error(), "\n", "; ") // errors.Join's lines
 	_, usage := errors.AsType[usageError](err)
