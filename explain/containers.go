@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -18,7 +19,7 @@ func containers(l *look) *finding {
 	}
 	var first *finding
 	for _, s := range statuses(l.Pod) {
-		if t := s.State.Terminated; t != nil && t.ExitCode == 0 && (l.policy(s.Name) != v1.RestartPolicyAlways || specOf(l.Pod, s.Name) == nil) {
+		if t := s.State.Terminated; t != nil && l.rightly(&s, t) {
 			continue
 		}
 		f := l.container(&s)
@@ -42,6 +43,22 @@ func containers(l *look) *finding {
 		}
 	}
 	return first
+}
+
+// rightly says that a container has ended as it should: with its work done and not to run again, an
+// init container, or a sidecar when the others have ended.
+func (l *look) rightly(s *v1.ContainerStatus, t *v1.ContainerStateTerminated) bool {
+	c := specOf(l.Pod, s.Name)
+	switch {
+	case !isSidecarOrMain(l.Pod, s.Name):
+		return t.ExitCode == 0 || l.condition(v1.PodInitialized).Status == v1.ConditionTrue
+	case slices.ContainsFunc(l.Pod.Spec.InitContainers, func(i v1.Container) bool { return i.Name == s.Name }):
+		return !slices.ContainsFunc(l.Pod.Status.ContainerStatuses, func(main v1.ContainerStatus) bool {
+			ended := main.State.Terminated
+			return ended == nil || l.policy(main.Name) == v1.RestartPolicyAlways || ended.ExitCode != 0 && l.policy(main.Name) != v1.RestartPolicyNever
+		})
+	}
+	return t.ExitCode == 0 && (c == nil || l.policy(s.Name) != v1.RestartPolicyAlways)
 }
 
 // policy is the container's own restartPolicy, or the pod's.

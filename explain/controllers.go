@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -215,7 +216,7 @@ func (c *Controller) worstPod(count string) *finding {
 	}
 	f.root = lowerPod(worst)
 	if same > 1 {
-		f.root += fmt.Sprintf(" (and %s more of its pods)", fmt.Sprint(same-1))
+		f.root += fmt.Sprintf(" (and %d more of its pods)", same-1)
 	}
 	f.link("pod " + worst.Name)
 	f.chain = append(f.chain, worst.Chain...)
@@ -231,7 +232,7 @@ func lowerPod(p *Explanation) string {
 	if len(verdict) > 0 {
 		verdict = "p" + verdict[1:]
 	}
-	return verdict
+	return strings.TrimSuffix(verdict, ".")
 }
 
 func (c *Controller) showConditions(f *finding) {
@@ -280,6 +281,9 @@ func (c *Controller) job() *finding {
 		}
 		if worst.root != "" {
 			f.root += "; " + worst.root
+			if f.cause == CauseBackoffLimit {
+				f.cause = worst.cause // the pods' trouble is the root
+			}
 		}
 		f.show("status", fmt.Sprintf("status.conditions[?(@.type==%q)]", cond.Type), cond.Reason+": "+cond.Message, cond.LastTransitionTime.Time)
 		f.chain = slices.Concat([]Link{{Text: "Job failed: " + cond.Reason}}, worst.chain)

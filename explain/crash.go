@@ -101,6 +101,9 @@ func (l *look) end(s *v1.ContainerStatus, t *v1.ContainerStateTerminated) *findi
 		f.before(Link{Text: fmt.Sprintf("it was killed as its %s probe failed (exit code %d)", k, t.ExitCode), Word: "Killing"})
 		return f.showEvent(e)
 	}
+	if f := l.perhapsProbed(c, s, t); f != nil {
+		return f
+	}
 	if t.ExitCode == 0 {
 		f.cause, f.root = CauseCompleted, fmt.Sprintf("container %s ends by itself with exit code 0, and its restartPolicy %s starts it again", s.Name, l.policy(s.Name))
 		f.link(f.root)
@@ -108,30 +111,59 @@ func (l *look) end(s *v1.ContainerStatus, t *v1.ContainerStateTerminated) *findi
 		f.change("a program that does its work and ends belongs in a Job, or "+l.where(), "-  restartPolicy: "+string(l.policy(s.Name))+"\n+  restartPolicy: OnFailure")
 		return f.do("a server has to stay in the foreground", "")
 	}
-	if c != nil && l.probedToDeath(c, s, t) {
-		f = l.probeFault(c, s, liveness)
-		f.root = fmt.Sprintf("container %s was killed (exit code %d), most likely by its liveness probe (%s): Events would tell", s.Name, t.ExitCode, l.asked(c, c.LivenessProbe))
-		return f
-	}
 	return l.exit(s, t, c)
 }
 
-// killedBy is the Event with which the node said that it ends this run of the container.
+// killedBy is the Event with which the node said that it ends this run of the container. Events that
+// come too often are not written any more (the recorder's spam filter: 25, then one in 5 minutes), so
+// that an earlier one counts for an end that looks the same.
 func (l *look) killedBy(name string, t *v1.ContainerStateTerminated) *v1.Event {
+	bySignal := t.ExitCode == 137 || t.ExitCode == 143
 	for i := range l.events {
 		e := &l.events[i]
-		if e.Reason == "Killing" && hasAny(e.Message, "ontainer "+name+" failed liveness probe", "ontainer "+name+" failed startup probe", "FailedPostStartHook") &&
-			!eventTime(e).Before(t.StartedAt.Truncate(time.Second)) && (times(e) > 1 || !eventTime(e).After(t.FinishedAt.Add(2*time.Second))) {
+		if e.Reason != "Killing" || !hasAny(e.Message, "ontainer "+name+" failed liveness probe", "ontainer "+name+" failed startup probe") && (e.Message != "FailedPostStartHook" || l.eventOf(name, "Killing", e.Message) == nil) {
+			continue
+		}
+		at := eventTime(e)
+		within := !at.Before(t.StartedAt.Truncate(time.Second)) && (times(e) > 1 || !at.After(t.FinishedAt.Add(2*time.Second)))
+		if within || bySignal && at.Before(t.StartedAt.Time) {
 			return e
 		}
 	}
 	return nil
 }
 
-// probedToDeath guesses, where Events were not to be seen: the node ended the container (with a
-// signal) although nobody deletes the pod, and there is a probe that could have been why.
-func (l *look) probedToDeath(c *v1.Container, s *v1.ContainerStatus, t *v1.ContainerStateTerminated) bool {
-	return !l.sees(PartEvents) && c.LivenessProbe != nil && (t.ExitCode == 137 || t.ExitCode == 143) && l.Pod.DeletionTimestamp == nil && (s.RestartCount > 0 || s.State.Terminated == nil)
+// perhapsProbed is for where Events were not to be seen: a container that has a probe, that is no
+// longer there although it may be (restarts), and that ended as those do that are asked to, may have been
+// killed by its node. It is not said for sure.
+func (l *look) perhapsProbed(c *v1.Container, s *v1.ContainerStatus, t *v1.ContainerStateTerminated) *finding {
+	if l.sees(PartEvents) || c == nil || l.Pod.DeletionTimestamp != nil || c.LivenessProbe == nil && c.StartupProbe == nil ||
+		t.ExitCode != 0 && t.ExitCode != 137 && t.ExitCode != 143 {
+		return nil
+	}
+	k := liveness
+	if c.StartupProbe != nil && !l.hadStarted(s.Name) {
+		k = startup
+	}
+	if k.of(c) == nil {
+		return nil
+	}
+	f := l.probeFault(c, s, k)
+	f.root = fmt.Sprintf("container %s ended with exit code %d, most likely killed as its %s probe (%s) failed; Events, which would tell, could not be seen", s.Name, t.ExitCode, k, l.asked(c, k.of(c)))
+	f.chain = f.chain[:0]
+	return f.link(f.root)
+}
+
+// hadStarted says whether the timeline shows that the container's startup probe succeeded.
+func (l *look) hadStarted(name string) bool {
+	for _, m := range l.Timeline {
+		for _, s := range statuses(m.Pod) {
+			if s.Name == name && s.Started != nil && *s.Started {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *look) oom(s *v1.ContainerStatus, t *v1.ContainerStateTerminated) *finding {
@@ -145,12 +177,15 @@ func (l *look) oom(s *v1.ContainerStatus, t *v1.ContainerStateTerminated) *findi
 	if s.Resources != nil && !s.Resources.Limits.Memory().IsZero() {
 		limit = s.Resources.Limits.Memory().String() // the one that was in force
 	}
-	ran := t.FinishedAt.Sub(t.StartedAt.Time)
+	ran := "at once"
+	if d := t.FinishedAt.Sub(t.StartedAt.Time); d > 0 {
+		ran = span(d) + " after its start"
+	}
 	if limit == "" {
 		f.root = fmt.Sprintf("container %s was killed for want of memory; it has no limit of its own, so the pod's limit or the node itself ran out", s.Name)
 		f.do("set resources.limits.memory and requests "+l.where()+", and look at the node", "podling explain node/"+l.Pod.Spec.NodeName)
 	} else {
-		f.root = fmt.Sprintf("container %s was killed %s after its start, as it needed more memory than its limit of %s (OOMKilled)", s.Name, span(ran), limit)
+		f.root = fmt.Sprintf("container %s was killed %s, as it needed more memory than its limit of %s (OOMKilled)", s.Name, ran, limit)
 		f.show("spec", pathOf(l.Pod, s.Name)+".resources.limits.memory", limit, time.Time{})
 		f.change("raise the limit "+l.where()+", or make the program take less (GOMEMLIMIT, -XX:MaxRAMPercentage, --max-old-space-size)", "-        memory: "+limit+"\n+        memory: MORE")
 	}
@@ -187,41 +222,39 @@ func (l *look) exit(s *v1.ContainerStatus, t *v1.ContainerStateTerminated, c *v1
 	if t.Message != "" {
 		last = tellingLine(strings.Split(t.Message, "\n"))
 	}
-	f.root = fmt.Sprintf("container %s exits with %d", s.Name, t.ExitCode)
+	subject, why := fmt.Sprintf("container %s exits with %d", s.Name, t.ExitCode), ""
 	signal, killed := signals[t.ExitCode-128]
 	missing, denied := shellMissing.FindStringSubmatch(last), shellDenied.FindStringSubmatch(last)
 	switch {
 	case hasAny(last, "exec format error"):
-		f.cause, f.root = CauseImageArchitecture, fmt.Sprintf("image %s of container %s is built for another architecture than the node's (exec format error)", l.image(s), s.Name)
+		f.cause, why = CauseImageArchitecture, fmt.Sprintf("image %s is built for another architecture than the node's (exec format error)", l.image(s))
 		f.do("build the image for the node's architecture, or select nodes that it is built for (nodeSelector: kubernetes.io/arch)", "")
 	case t.ExitCode == 127 && missing != nil:
-		f.cause = CauseCommandMissing
-		f.root += fmt.Sprintf(": its shell does not find the command \"%s\"", strings.TrimSuffix(missing[1]+missing[2], ":"))
+		f.cause, why = CauseCommandMissing, fmt.Sprintf("its shell does not find the command \"%s\"", strings.TrimSuffix(missing[1]+missing[2], ":"))
 		f.do("correct the command "+l.where()+", or add the program to the image", "")
 	case t.ExitCode == 127:
-		f.cause = CauseCommandMissing
-		f.root += ": a command, or a library or interpreter that it needs, does not exist in image " + l.image(s)
+		f.cause, why = CauseCommandMissing, "a command, or a library or interpreter that it needs, does not exist in image "+l.image(s)
 		f.do("correct the command "+l.where()+", or add the program to the image", "")
 	case t.ExitCode == 126 || denied != nil && t.ExitCode != 1:
-		f.cause = CausePermission
-		f.root += ": the command may not be executed (permission denied, or it is no program)"
+		f.cause, why = CausePermission, "the command may not be executed (permission denied, or it is no program)"
 		f.do("make it executable in the image (chmod +x), or run it by its interpreter", "")
 	case killed:
-		f.cause = CauseSignal
-		f.root = fmt.Sprintf("container %s was ended by %s (exit code %d)", s.Name, signal, t.ExitCode)
-		if m := signalMeanings[signal]; m != "" {
-			f.root += ", " + m
-		}
+		f.cause, subject, why = CauseSignal, fmt.Sprintf("container %s was ended by %s (exit code %d)", s.Name, signal, t.ExitCode), signalMeanings[signal]
 	}
+	words := ""
 	switch {
 	case last != "":
-		f.root += "; its last words: \"" + short(last, 160) + "\""
+		words = "its last words: \"" + short(last, 160) + "\""
 	case !l.sees(PartLogs) || l.logErr(s.Name) != "":
-		f.root += "; its log could not be seen"
+		words = "its log could not be seen"
 	default:
-		f.root += "; it wrote nothing"
+		words = "it wrote nothing"
 	}
-	f.link(f.root)
+	if why != "" {
+		words = why + "; " + words
+	}
+	f.root = subject + ": " + words
+	f.link(words)
 	flag := ""
 	if s.State.Terminated == nil {
 		flag = " --previous"

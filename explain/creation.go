@@ -37,7 +37,9 @@ func (l *look) configuring(s *v1.ContainerStatus, w *v1.ContainerStateWaiting) *
 		f.cause, f.root = CauseSimScript, "its annotation podling.dev/sim cannot be read: "+said
 		f.do("see podling's docs/sim.md for what may stand there", "")
 	default:
-		if missing := l.missing(func(r reference) bool { return r.container == s.Name && (said == "" || strings.Contains(w.Message, r.name)) }); missing != nil {
+		if missing := l.missing(func(r reference) bool {
+			return r.container == s.Name && (said == "" || strings.Contains(w.Message, r.name))
+		}); missing != nil {
 			return finish(missing)
 		}
 		f.cause, f.root = CauseConfig, "container "+s.Name+" cannot be put together: "+orNone(said)

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+
+	"github.com/podling/podling/lifecycle/reason"
 )
 
 // Pod explains a pod. World.Pod has to be set.
@@ -32,11 +34,25 @@ func Pod(w World) Explanation {
 		}
 		found.about(f.words...)
 	}
+	l.symptoms(found)
 	e := Explanation{
 		Kind: "Pod", Namespace: w.Pod.Namespace, Name: w.Pod.Name, Time: w.Now.UTC(),
 		Unseen: sortedUnseen(w.Unseen),
 	}
 	return e.with(found)
+}
+
+// symptoms adds the words that one sees on a pod that is not healthy: its phase and its conditions.
+func (l *look) symptoms(f *finding) {
+	if f.health == Healthy {
+		return
+	}
+	f.about(word{reason.Phase, string(l.Pod.Status.Phase)})
+	for _, c := range l.Pod.Status.Conditions {
+		if c.Status != v1.ConditionTrue {
+			f.about(word{reason.Condition, c.Reason}, word{reason.Condition, string(c.Type)})
+		}
+	}
 }
 
 // with puts what was found into an explanation.

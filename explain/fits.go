@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	helper "k8s.io/component-helpers/resource"
 	"k8s.io/component-helpers/scheduling/corev1"
@@ -153,6 +154,9 @@ func amount(q resource.Quantity) string {
 				return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(v)/float64(u.size)), ".0") + u.name
 			}
 		}
+	}
+	if q.MilliValue()%1000 == 0 {
+		return strconv.FormatInt(q.Value(), 10) // 1M CPUs are hard to read
 	}
 	return q.String()
 }

@@ -52,6 +52,10 @@ func unreported(l *look) *finding {
 	if ready.Reason != "" {
 		f.about(word{reason.Condition, ready.Reason})
 	}
+	if s.Phase == v1.PodUnknown {
+		f.health, f.cause, f.state, f.root = Unhealthy, CauseNodeSilent, "is out of sight", "its phase is Unknown: its node "+l.Pod.Spec.NodeName+" does not answer"
+		return f.link(f.root).do("look at the node", "podling explain node/"+l.Pod.Spec.NodeName)
+	}
 	if age := l.Now.Sub(l.since()); age > 2*time.Minute {
 		f.health, f.cause, f.state = Unclear, CauseUnclear, "is not ready"
 		f.root = fmt.Sprintf("I cannot tell why: no container of it, no condition and no Event says what is wrong, for %s; look at its node", span(age))

@@ -74,6 +74,9 @@ func (f *finding) suggestImage(l *look, s *v1.ContainerStatus, better string) *f
 	return f.do("correct the image", l.kubectl("set image pod/%s %s=%s", l.Pod.Name, s.Name, better))
 }
 
+// imageName is the form of an image's name, as far as a suggestion has to keep to it.
+var imageName = regexp.MustCompile(`^[a-z0-9]+([._:/-]+[a-z0-9]+)*(:[A-Za-z0-9_][\w.-]*)?$`)
+
 // invalidImage: the name is none.
 func (l *look) invalidImage(s *v1.ContainerStatus, w *v1.ContainerStateWaiting) *finding {
 	image := l.image(s)
@@ -101,6 +104,9 @@ func (l *look) invalidImage(s *v1.ContainerStatus, w *v1.ContainerStateWaiting) 
 		why = "two separators follow each other in it"
 	}
 	f.root = fmt.Sprintf("\"%s\" is no valid image name for container %s: %s", image, s.Name, why)
+	if better != "NAME:TAG" && !imageName.MatchString(better) {
+		better = "NAME:TAG" // more is wrong with it
+	}
 	if better != "NAME:TAG" {
 		f.root += " (did you mean \"" + better + "\"?)"
 	}
@@ -183,7 +189,10 @@ func (l *look) pulling(s *v1.ContainerStatus, w *v1.ContainerStateWaiting) *find
 	}
 	if !found {
 		f.root = subject + "cannot be pulled"
-		if strings.TrimSpace(said) == "" {
+		said = strings.TrimSpace(backingOff.ReplaceAllString(said, ""))
+		if said == "" && !l.sees(PartEvents) {
+			f.root += "; why could not be seen: its Events tell"
+		} else if said == "" {
 			f.root += ", and nobody says why: look at its Events"
 		} else {
 			f.root += ": " + lastWords(said)
@@ -213,6 +222,9 @@ func (l *look) pulling(s *v1.ContainerStatus, w *v1.ContainerStateWaiting) *find
 	f.show("spec", pathOf(l.Pod, s.Name)+".image", image, time.Time{}).showEvent(e)
 	return l.nextPull(f, s, w, e)
 }
+
+// backingOff is the part of a message that says nothing but that it is not yet time.
+var backingOff = regexp.MustCompile(`Back-off pulling image "[^"]*":?`)
 
 // missingSecrets is the list in upstream's message about pull secrets.
 var missingSecrets = regexp.MustCompile(`\(([^)]+)\)`)

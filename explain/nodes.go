@@ -58,7 +58,10 @@ func (l *look) nodeTrouble(n *v1.Node) *finding {
 		f.do("look at the kubelet of the machine (--hostname-override, kubeconfig), or delete the node if there is no such machine", "kubectl delete node "+n.Name)
 		return show(f.link("Ready Unknown").link(f.root), ready)
 	case ready.Status == v1.ConditionUnknown:
-		f.cause, f.root = CauseNodeSilent, fmt.Sprintf("it has not answered since %s", ready.LastHeartbeatTime.UTC().Format(time.RFC3339))
+		f.cause, f.root = CauseNodeSilent, "it does not answer"
+		if at := ready.LastHeartbeatTime; !at.IsZero() {
+			f.root = "it has not answered since " + at.UTC().Format(time.RFC3339)
+		}
 		f.do("is the machine up and does it reach the API server? Look at its kubelet", "kubectl get lease -n kube-node-lease "+n.Name+" -o jsonpath='{.spec.renewTime}'")
 		f.at(l.Now, ready.LastTransitionTime.Add(300*time.Second), "Its pods are evicted, unless it answers before.")
 		return show(f.link("Ready Unknown").link(f.root), ready)

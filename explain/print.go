@@ -95,7 +95,7 @@ func (p *printer) explanation(e Explanation) {
 	}
 	if len(e.Atlas) > 0 && e.Health != Healthy {
 		p.title("The words (podling atlas NAME)")
-		for _, a := range e.Atlas {
+		for _, a := range e.Atlas[:min(len(e.Atlas), 5)] {
 			p.line("  %s: %s", a.Name, a.Meaning)
 		}
 	}

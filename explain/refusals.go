@@ -38,9 +38,13 @@ var refusals = []struct {
 	{regexp.MustCompile(`admission webhook "([^"]+)" denied the request(?:: (.*))?`), CauseWebhook,
 		func(m []string) string { return fmt.Sprintf("the admission webhook %s refuses it: %s", m[1], m[2]) }, "do what the webhook asks for, or look at who runs it", "get validatingwebhookconfigurations,mutatingwebhookconfigurations"},
 	{regexp.MustCompile(`failed calling webhook "([^"]+)": (.*)`), CauseWebhook,
-		func(m []string) string { return fmt.Sprintf("the admission webhook %s does not answer: %s", m[1], m[2]) }, "does the webhook's own pod run?", "get validatingwebhookconfigurations,mutatingwebhookconfigurations"},
+		func(m []string) string {
+			return fmt.Sprintf("the admission webhook %s does not answer: %s", m[1], m[2])
+		}, "does the webhook's own pod run?", "get validatingwebhookconfigurations,mutatingwebhookconfigurations"},
 	{regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)' with binding '([^']+)' denied request: (.*)`), CausePolicy,
-		func(m []string) string { return fmt.Sprintf("the ValidatingAdmissionPolicy %s refuses it: %s", m[1], m[3]) }, "do what the policy asks for, or change it", "get validatingadmissionpolicies"},
+		func(m []string) string {
+			return fmt.Sprintf("the ValidatingAdmissionPolicy %s refuses it: %s", m[1], m[3])
+		}, "do what the policy asks for, or change it", "get validatingadmissionpolicies"},
 	{regexp.MustCompile(`because it is being terminated`), CauseNamespace,
 		func([]string) string { return "its namespace is being deleted" }, "nothing can be made in a namespace that is being deleted", "get namespace"},
 	{regexp.MustCompile(` is invalid: (.*)`), CauseInvalidPod,

@@ -158,12 +158,21 @@ func (l *look) byNodes(message string) *finding {
 		f.also = append(f.also, fmt.Sprintf("By its labels, taints, room and host ports node %s would take the pod now: what the scheduler saw has passed, or is none of these.", free))
 		return f
 	}
+	// What the pod does not want is out of the question where there are nodes that it wants.
+	wanted := slices.DeleteFunc(slices.Clone(nodes), func(n at) bool {
+		return slices.ContainsFunc(n.what, func(o obstacle) bool { return o.cause == CauseNodeSelector || o.cause == CauseAffinity })
+	})
 	// Nodes by what they have in common; the nearest to fitting has the fewest obstacles.
 	counts, example := map[string]int{}, map[string]string{}
 	inAll := map[string]int{}
 	slices.SortStableFunc(nodes, func(a, b at) int { return cmp.Compare(len(a.what), len(b.what)) })
+	matter := len(wanted)
+	if matter == 0 {
+		wanted, matter = nodes, len(nodes)
+	}
 	for _, n := range nodes {
 		causes := map[string]bool{}
+		matters := slices.ContainsFunc(wanted, func(w at) bool { return w.node == n.node })
 		for _, o := range n.what {
 			counts[o.group]++
 			causes[o.cause] = true
@@ -172,17 +181,19 @@ func (l *look) byNodes(message string) *finding {
 			}
 		}
 		for c := range causes {
-			inAll[c]++
+			if matters {
+				inAll[c]++
+			}
 		}
 	}
 	cause := CauseNoFit
 	for _, c := range []string{CauseNodeSelector, CauseAffinity, CauseVolumeElsewhere, CauseTooLarge, CauseTaint, CauseCordoned, CauseNodeNotReady, CauseNodePressure, CauseHostPort, CauseNoRoom} {
-		if inAll[c] == len(nodes) {
+		if inAll[c] == matter {
 			cause = c
 			break
 		}
 	}
-	if cause == CauseNoFit && inAll[CauseTooLarge]+inAll[CauseNoRoom] >= len(nodes) {
+	if cause == CauseNoFit && inAll[CauseTooLarge]+inAll[CauseNoRoom] >= matter {
 		cause = CauseNoRoom
 	}
 	var parts []string

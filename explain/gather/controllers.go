@@ -231,7 +231,6 @@ func (c *Cluster) Pods(ctx context.Context, namespace, selector string, unhealth
 	return out, ctx.Err()
 }
 
-
 // Names are those of all objects of a kind of Kinds, for completion.
 func (c *Cluster) Names(ctx context.Context, kind, namespace string) ([]string, error) {
 	group, in := "", namespace
