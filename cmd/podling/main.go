@@ -18,7 +18,8 @@ import (
 )
 
 func main() {
-	os.Exit(run(newRootCommand(), os.Args[1:]))
+	root := newRootCommand()
+	os.Exit(run(root, asCalled(root, os.Args[0], os.Args[1:])))
 }
 
 // newRootCommand is `podling` with all its commands.
@@ -39,6 +40,7 @@ func newRootCommand() *cobra.Command {
 		newRunCommand(),
 		newTraceCommand(),
 		newExplainCommand(),
+		newAtlasCommand(),
 		newFaultCommand(),
 		newClockCommand(),
 		newKubectlCommand(),
