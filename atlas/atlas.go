@@ -3,7 +3,6 @@ package atlas
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/podling/podling/examples"
@@ -11,7 +10,7 @@ import (
 	"github.com/podling/podling/lifecycle/reason"
 )
 
-// Entry is a word with all that there is to show of it; docs/atlas/README.md describes its JSON form.
+// Entry is a word with all that there is to show of it; `podling atlas NAME -o json` prints a list of them.
 type Entry struct {
 	Name    string      `json:"name"`
 	Kind    reason.Kind `json:"kind"`
@@ -68,7 +67,7 @@ func entries(reasons []reason.Reason, l Language) ([]Entry, error) {
 	var out []Entry
 	for _, r := range reasons {
 		e := Entry{
-			Name: r.Name, Kind: r.Kind, Aliases: slices.Concat([]string{}, r.Aliases), Where: r.Where, Meaning: text.of(r.Meaning), Causes: text.all(r.Causes), By: text.of(r.By),
+			Name: r.Name, Kind: r.Kind, Aliases: append([]string{}, r.Aliases...), Where: r.Where, Meaning: text.of(r.Meaning), Causes: text.all(r.Causes), By: text.of(r.By),
 			Next: text.of(r.Next), Fix: text.all(r.Fix), Source: r.Source, Example: r.Example.File, How: text.of(r.Example.How),
 			Before: seen.before(r), After: seen.after(r),
 		}

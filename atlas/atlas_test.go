@@ -47,8 +47,7 @@ func TestTranslationsAreWhole(t *testing.T) {
 	used := map[string]bool{}
 	missing := 0
 	need := func(text string) {
-		if used[text] || text == "" || command.MatchString(text) {
-			used[text] = true
+		if used[text] || text == "" {
 			return
 		}
 		used[text] = true
@@ -122,7 +121,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%v: %s", err, out.String())
 		}
 		if text, err := json.Marshal(e[0]); err != nil || bytes.Contains(text, []byte(`":null,"where`)) {
-			t.Errorf("%v: %s", err, text)
+			t.Errorf("%v: %.200s", err, text)
 		}
 		out.Reset()
 		if err := List(&out, l); err != nil || strings.Count(out.String(), "\n") < 120 {

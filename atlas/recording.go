@@ -41,7 +41,7 @@ type Said struct {
 	Message string  `json:"message"`
 }
 
-//go:embed all:recorded
+//go:embed recorded
 var recorded embed.FS
 
 // recordingOf is what was recorded of an example; nil if nothing was.
