@@ -64,6 +64,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	config.QPS = -1 // the API server looks after itself
 	stage, err := NewStage(ctx, config)
 	if err != nil {
 		return err
