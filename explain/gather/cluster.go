@@ -132,6 +132,10 @@ const (
 	logPatience = 4 * time.Second
 )
 
+// noLog is how a kubelet begins, in place of a log, when the container has been removed
+// (GetContainerLogs in pkg/kubelet/kuberuntime/kuberuntime_container.go).
+const noLog = "unable to retrieve container logs for "
+
 // logs are the ends of what the containers wrote that have been started, of their run before too.
 func (c *Cluster) logs(ctx context.Context, pod *v1.Pod) ([]explain.Log, error) {
 	var out []explain.Log
@@ -154,7 +158,9 @@ func (c *Cluster) logs(ctx context.Context, pod *v1.Pod) ([]explain.Log, error) 
 			g := explain.Log{Container: s.Name, Previous: previous}
 			if err != nil {
 				g.Err = err.Error()
-			} else if text := strings.TrimRight(string(text), "\n"); text != "" {
+			} else if text := strings.TrimRight(string(text), "\n"); strings.HasPrefix(text, noLog) {
+				g.Err = text
+			} else if text != "" {
 				g.Lines = strings.Split(text, "\n")
 			}
 			out = append(out, g)
