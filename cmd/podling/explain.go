@@ -61,12 +61,8 @@ type explainOptions struct {
 	selector, file, output string
 }
 
-// notHealthy is the outcome of an explanation that is no error.
-type notHealthy struct{ code int }
-
-func (notHealthy) Error() string { return "not healthy" }
-
-const unhealthyCode = 3
+// unhealthyCode is the exit code if something is not healthy.
+const unhealthyCode exitCode = 3
 
 func (o *explainOptions) run(ctx context.Context, cmd *cobra.Command, args []string) error {
 	if err := o.check(args); err != nil {
@@ -89,7 +85,7 @@ func (o *explainOptions) run(ctx context.Context, cmd *cobra.Command, args []str
 	}
 	for _, e := range all {
 		if e.Health != explain.Healthy {
-			return notHealthy{unhealthyCode}
+			return unhealthyCode
 		}
 	}
 	return nil

@@ -29,6 +29,9 @@ func TestRecording(t *testing.T) {
 	}{
 		{"whole", added + "\n" + refused + "\n" + broken + "\n", `"App:1" is no valid image name`, ""},
 		{"printed without specs", printed + "\n", "spec was not recorded", ""},
+		{"with Events", `{"time":"2026-01-02T03:04:05Z","event":"RECORDING","status":null,"version":1,"events":true}` + "\n" + added + "\n" + refused + "\n" +
+			`{"time":"2026-01-02T03:04:07Z","event":"EVENT","namespace":"shop","name":"p","status":null,"said":{"metadata":{"name":"e","namespace":"shop"},"involvedObject":{"kind":"Pod","name":"p"},"reason":"InspectFailed","message":"no"}}` + "\n", `"App:1" is no valid image name`, ""},
+		{"of a later version", `{"time":"2026-01-02T03:04:05Z","event":"RECORDING","status":null,"version":2}` + "\n" + added + "\n", "", "line 1 is no event of a recording: it is of version 2"},
 		{"cut", added + "\n" + refused + "\n" + broken[:20], `"App:1" is no valid image name`, "line 3: its last line is not whole"},
 		{"broken in the middle", added + "\n{\n" + refused + "\n", "", "line 2 is no event"},
 		{"no recording", "kind: Pod\n", "", "line 1 is no event"},
@@ -53,6 +56,9 @@ func TestRecording(t *testing.T) {
 			}
 			if len(worlds) != 1 {
 				t.Fatalf("%d worlds", len(worlds))
+			}
+			if _, unseen := worlds[0].Unseen[explain.PartEvents]; unseen != (test.name != "with Events") || unseen != (len(worlds[0].Events) == 0) {
+				t.Errorf("Events are out of sight: %v, and there are %d", unseen, len(worlds[0].Events))
 			}
 			if e := explain.Pod(worlds[0]); !strings.Contains(e.Verdict, test.verdict) {
 				t.Errorf("verdict %s, want %q", e.Verdict, test.verdict)

@@ -24,7 +24,15 @@ type recorded struct {
 	Status    *v1.PodStatus      `json:"status"`
 	Metadata  *metav1.ObjectMeta `json:"metadata"`
 	Spec      *v1.PodSpec        `json:"spec"`
+
+	Said    *v1.Event `json:"said"`    // of an EVENT
+	Version int       `json:"version"` // of the first line
+	Events  bool      `json:"events"`  // of the first line: Events were recorded too
 }
+
+// recordingVersion is that of the recordings that can be read; those without a first line that says so
+// are of it too.
+const recordingVersion = 1
 
 // notRecorded is what a recording does not hold.
 var notRecorded = []explain.Part{explain.PartEvents, explain.PartLogs, explain.PartNodes, explain.PartPods, explain.PartConfigMaps,
@@ -41,6 +49,7 @@ func Recording(in io.Reader) ([]explain.World, error) {
 	byPod := map[string]*explain.World{}
 	var last time.Time
 	var cut error
+	said, withEvents := map[string][]v1.Event{}, false
 	lines := bufio.NewReader(in)
 	for n := 1; ; n++ {
 		text, err := lines.ReadBytes('\n')
@@ -61,7 +70,14 @@ func Recording(in io.Reader) ([]explain.World, error) {
 				return nil, fmt.Errorf("line %d is no event of a recording: %w", n, err)
 			}
 			last = l.Time
-			if l.Status != nil {
+			switch {
+			case l.Event == "RECORDING":
+				withEvents = l.Events
+			case l.Event == "EVENT":
+				withEvents = true
+				said[l.Namespace+"/"+l.Name] = append(said[l.Namespace+"/"+l.Name], *l.Said)
+			case l.Event == "DECISION" || l.Event == "PAST": // not of the watch
+			case l.Status != nil:
 				key := l.Namespace + "/" + l.Name
 				w := byPod[key]
 				if w == nil || w.Gone { // a pod of the same name again
@@ -90,6 +106,14 @@ func Recording(in io.Reader) ([]explain.World, error) {
 	out := make([]explain.World, len(worlds))
 	for i, w := range worlds {
 		w.Now = last
+		if withEvents {
+			delete(w.Unseen, explain.PartEvents)
+			for _, e := range said[w.Pod.Namespace+"/"+w.Pod.Name] {
+				if e.InvolvedObject.UID == w.Pod.UID || w.Pod.UID == "" || e.InvolvedObject.UID == "" {
+					w.Events = append(w.Events, e)
+				}
+			}
+		}
 		out[i] = *w
 	}
 	return out, cut
@@ -101,11 +125,19 @@ func (l *recorded) check() error {
 		if l.Name == "" || l.Status == nil {
 			return fmt.Errorf("an event %s needs name and status", l.Event)
 		}
-	case "ERROR":
+	case "RECORDING":
+		if l.Version != recordingVersion {
+			return fmt.Errorf("it is of version %d, and this podling reads version %d: use the podling that wrote it, or a later one", l.Version, recordingVersion)
+		}
+	case "EVENT":
+		if l.Said == nil {
+			return errors.New("an event EVENT needs said")
+		}
+	case "ERROR", "DECISION", "PAST":
 	case "":
 		return errors.New(`it has no field "event"`)
 	default:
-		return fmt.Errorf("event %q is not known: it is ADDED, MODIFIED, DELETED or ERROR", l.Event)
+		return fmt.Errorf("event %q is not known: docs/recording.md says which there are", l.Event)
 	}
 	if l.Time.IsZero() {
 		return errors.New(`it has no field "time"`)
