@@ -49,7 +49,7 @@ to; --kubeconfig and --context name another. The exit code is 0 if all is health
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "the pods of all namespaces")
 	cmd.Flags().BoolVar(&o.unhealthy, "unhealthy", false, "only pods that are not healthy")
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "pods with these labels, for example app=web")
-	cmd.Flags().StringVarP(&o.file, "filename", "f", "", "a recording of `podling trace --record` instead of a cluster; - for standard input")
+	cmd.Flags().StringVarP(&o.file, "file", "f", "", "a recording of `podling trace --record` instead of a cluster; - for standard input")
 	cmd.Flags().StringVarP(&o.output, "output", "o", outputText, "text, or json (docs/explain.md)")
 	completeWith(cmd, "output", outputText, outputJSON)
 	return cmd
@@ -101,7 +101,7 @@ func (o *explainOptions) check(args []string) error {
 	many := o.all || o.unhealthy || o.selector != ""
 	switch {
 	case o.file != "" && (o.all || o.selector != "" || o.access.kubeconfig != "" || o.access.context != ""):
-		return errors.New("--filename explains a recording: --all-namespaces, --selector, --kubeconfig and --context do not go with it")
+		return errors.New("--file explains a recording: --all-namespaces, --selector, --kubeconfig and --context do not go with it")
 	case o.file == "" && many && len(args) > 0:
 		return errors.New("--all-namespaces, --unhealthy and --selector do not go with names")
 	case o.file == "" && !many && len(args) == 0:

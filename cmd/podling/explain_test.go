@@ -46,7 +46,7 @@ func TestExplainRefuses(t *testing.T) {
 		"deployment/":                   "a name has to follow",
 		"p -o yaml":                     `"yaml"`,
 		"-l a=b=c":                      "--selector",
-		"-f x -A":                       "--filename",
+		"-f x -A":                       "--file",
 		"p --kubeconfig /nowhere/there": "there is no kubeconfig",
 		"-f /nowhere":                   "no such file",
 	} {
