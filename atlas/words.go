@@ -4,8 +4,8 @@ import "github.com/podling/podling/lifecycle/reason"
 
 // heads are the titles of an entry's parts.
 type heads struct {
-	title, lead, kinds, where, causes, before, after, by, next, fix, example, none, recording, source, aliases, diagrams, list, other string
-	kind                                                                                                                              map[reason.Kind]string
+	title, lead, where, causes, before, after, by, next, fix, example, none, recording, source, aliases, diagrams, list, other string
+	kind                                                                                                                       map[reason.Kind]string
 }
 
 var headsIn = map[Language]heads{

@@ -22,7 +22,6 @@ type obstacle struct {
 	cause string
 	// group is what nodes with the same trouble have in common; text is about this node.
 	group, text string
-	words       []word
 }
 
 // obstacles are what keeps the pod from a node, by the rules of the scheduler's filters
