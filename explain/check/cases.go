@@ -79,7 +79,7 @@ func Load(dir string) ([]Case, error) {
 			}
 		}
 		if c.What == "" || c.Expect == "" || len(c.Names) == 0 || slices.Contains(c.Names, "") || !bytes.Contains(text, []byte("\nkind: ")) {
-			return nil, fmt.Errorf("%s: a case says in its first lines what is wrong, expect: and names:", file)
+			return nil, fmt.Errorf("%s: a case begins with what is wrong, with expect: and with names: as comments", file)
 		}
 		out = append(out, c)
 	}
