@@ -85,6 +85,13 @@ const (
 	kindSecret    = "Secret"
 )
 
+// rootCA is in the projected volume that every pod has by default; a controller makes it a moment
+// after the namespace (pkg/controller/certificates/rootcacertpublisher).
+const (
+	rootCA         = "kube-root-ca.crt"
+	rootCAPatience = time.Minute
+)
+
 // keysOf are the keys that items name; one empty one for all there are.
 func keysOf(items []v1.KeyToPath) []string {
 	if len(items) == 0 {
@@ -112,6 +119,14 @@ func (l *look) missing(counts func(reference) bool) *finding {
 		switch {
 		case object == nil:
 			f.root = fmt.Sprintf("%s %s does not exist in namespace %s%s", r.kind, r.name, l.Pod.Namespace, didYouMean(r.name, names(have)))
+			if r.name == rootCA {
+				f.root += ": the root CA publisher of kube-controller-manager makes it in every namespace"
+				f.do("does kube-controller-manager run?", "kubectl -n kube-system get leases")
+				if l.Now.Sub(l.since()) < rootCAPatience {
+					f.health = Starting // a namespace that has just been made
+				}
+				break
+			}
 			f.do("make it, or correct the name "+l.where(), l.kubectl("get %s", lower(r.kind)))
 		case r.key != "" && object.Keys != nil && !slices.Contains(object.Keys, r.key):
 			f.cause = CauseKeyMissing
