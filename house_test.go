@@ -76,6 +76,11 @@ var arrows = []arrow{
 		why: "a trace sees what the API server tells everybody",
 	},
 	{
+		from: "explain", but: "explain/check",
+		not: []string{module + "/kubelet", module + "/controlplane", module + "/cluster", module + "/runtime", module + "/cmd"},
+		why: "an explanation goes by what any cluster tells everybody",
+	},
+	{
 		from: "controlplane", not: []string{module + "/kubelet", module + "/lifecycle", module + "/cluster", module + "/runtime", module + "/trace"},
 		why: "the control plane is upstream's",
 	},
@@ -126,6 +131,22 @@ func (a arrow) forbids(imported string) bool {
 	return false
 }
 
+// The rules of explain are a function of data: only what gathers and checks asks a cluster.
+func TestExplainIsPure(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.own() != "explain" {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if within(imported, "k8s.io/client-go") || imported == "os" || imported == "net/http" {
+				t.Errorf("explain imports %s", imported)
+			}
+		}
+		return
+	}
+	t.Error("there is no package explain")
+}
+
 // The rule book itself: each arrow must be able to catch something.
 func TestArrowsCatch(t *testing.T) {
 	for _, test := range []struct {
@@ -144,6 +165,8 @@ func TestArrowsCatch(t *testing.T) {
 		{"kubelet", module + "/runtime/cri", false},
 		{"runtime/cri", module + "/kubelet", true},
 		{"cluster", module + "/cmd/podling", true},
+		{"explain/gather", module + "/kubelet/node", true},
+		{"explain/gather", "k8s.io/client-go/kubernetes", false},
 	} {
 		caught := false
 		for _, a := range arrows {

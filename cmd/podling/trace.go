@@ -62,7 +62,7 @@ func (o *traceOptions) run(ctx context.Context, cmd *cobra.Command, args []strin
 	if o.all && (len(args) > 0 || o.access.namespace != "") {
 		return usageError{errors.New("--all-namespaces does not go with a pod's name or --namespace")}
 	}
-	t, err := o.connect(ctx, cmd)
+	t, err := o.access.connectOwn(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -88,18 +88,6 @@ func (o *traceOptions) run(ctx context.Context, cmd *cobra.Command, args []strin
 	recorder := trace.NewRecorder(file)
 	err = follow(ctx, tracer, func(e trace.Event) error { return errors.Join(show(e), recorder.Print(e)) })
 	return errors.Join(err, file.Close())
-}
-
-// connect finds the cluster to trace. A context that is named alone is looked for where kubectl looks.
-func (o *traceOptions) connect(ctx context.Context, cmd *cobra.Command) (*target, error) {
-	own := ""
-	if o.access.kubeconfig == "" && o.access.context == "" {
-		var err error
-		if own, err = ownKubeconfig(); err != nil {
-			return nil, err
-		}
-	}
-	return o.access.connect(ctx, cmd, own)
 }
 
 // follow traces until ctx ends, or until an event cannot be printed.
@@ -146,7 +134,7 @@ func (o *traceOptions) completePods(cmd *cobra.Command, args []string, _ string)
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	t, err := o.connect(cmd.Context(), cmd)
+	t, err := o.access.connectOwn(cmd.Context(), cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
