@@ -5,15 +5,19 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 
 	v1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
 	authzmodes "k8s.io/kubernetes/pkg/kubeapiserver/authorizer/modes"
+
+	"github.com/podling/podling/controlplane/inprocess"
 )
 
 const (
@@ -66,12 +70,16 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	front := config.Aggregator.GenericConfig // whose handlers all requests go through first
 	front.Authentication.Authenticator = remember(front.Authentication.Authenticator)
+	// The API server is its own client many times over while it starts: in process too.
+	var chain *aggregator.APIAggregator
+	itself := func(w http.ResponseWriter, r *http.Request) { chain.GenericAPIServer.Handler.ServeHTTP(w, r) }
+	generic.LoopbackClientConfig.Transport = inprocess.New(http.HandlerFunc(itself), nil)
+	generic.LoopbackClientConfig.TLSClientConfig = rest.TLSClientConfig{}
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
-	chain, err := app.CreateServerChain(complete)
-	if err != nil {
+	if chain, err = app.CreateServerChain(complete); err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
 	if err := bootstrap(chain.GenericAPIServer, generic.DisabledPostStartHooks); err != nil {
