@@ -80,6 +80,19 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 	return t, nil
 }
 
+// connectOwn is connect, with podling's own cluster for the one that is used if none is named. A context
+// that is named alone is looked for where kubectl looks.
+func (a *access) connectOwn(ctx context.Context, cmd *cobra.Command) (*target, error) {
+	own := ""
+	if a.kubeconfig == "" && a.context == "" {
+		var err error
+		if own, err = ownKubeconfig(); err != nil {
+			return nil, err
+		}
+	}
+	return a.connect(ctx, cmd, own)
+}
+
 // ownKubeconfig is the kubeconfig that `podling up` writes if nothing else is said, "" if there is
 // none.
 func ownKubeconfig() (string, error) {

@@ -2,7 +2,8 @@
 //
 // Each command lives in a short file of its own and only turns flags into a call of the package
 // that does the work; main adds them to the root and turns their errors into one line and an exit
-// code: 2 for a command line that makes no sense, 1 for everything else.
+// code: 2 for a command line that makes no sense, 1 for everything else, except where a command's
+// answer is an exit code of its own.
 package main
 
 import (
@@ -59,6 +60,9 @@ func run(root *cobra.Command, args []string) int {
 	if err == nil {
 		return 0
 	}
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
 	message := strings.ReplaceAll(err.Error(), "\n", "; ") // errors.Join's lines
 	_, usage := errors.AsType[usageError](err)
 	_, options := errors.AsType[cluster.UsageError](err)
@@ -69,6 +73,11 @@ func run(root *cobra.Command, args []string) int {
 	fmt.Fprintf(root.ErrOrStderr(), "podling: %s\n", message)
 	return 1
 }
+
+// exitCode is an answer that is given by the process's exit code, all else having been said already.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // usageError is a command line that makes no sense: an unknown flag, a missing argument, a value
 // that cannot be read.
