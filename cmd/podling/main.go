@@ -39,6 +39,7 @@ func newRootCommand() *cobra.Command {
 		newNodeCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newUICommand(),
 		newFaultCommand(),
 		newClockCommand(),
 		newKubectlCommand(),
