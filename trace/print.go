@@ -31,6 +31,11 @@ func NewPrinter(out io.Writer) *Printer {
 	return newPrinter(out, lipgloss.NewRenderer(out))
 }
 
+// NewPrinterTo prints to out what goes to a screen in the end, with the screen's colours.
+func NewPrinterTo(out, screen io.Writer) *Printer {
+	return newPrinter(out, lipgloss.NewRenderer(screen))
+}
+
 func newPrinter(out io.Writer, renderer *lipgloss.Renderer) *Printer {
 	return &Printer{out: out, styles: newStyles(renderer)}
 }

@@ -40,6 +40,7 @@ func newRootCommand() *cobra.Command {
 		newRunCommand(),
 		newTraceCommand(),
 		newUICommand(),
+		newReplayCommand(),
 		newFaultCommand(),
 		newClockCommand(),
 		newKubectlCommand(),

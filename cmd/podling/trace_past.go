@@ -153,14 +153,19 @@ func readRecording(cmd *cobra.Command, path string) (*trace.Recording, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	for i, p := range rec.Problems {
+	nameProblems(cmd, path, rec.Problems)
+	return rec, nil
+}
+
+// nameProblems says which lines of a file are left out.
+func nameProblems(cmd *cobra.Command, path string, problems []trace.Problem) {
+	for i, p := range problems {
 		if i == mostProblems {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: and %d more lines that are left out\n", path, len(rec.Problems)-i)
-			break
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: and %d more lines that are left out\n", path, len(problems)-i)
+			return
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s; the line is left out\n", path, trace.Printable(p.Error()))
 	}
-	return rec, nil
 }
 
 // mostProblems is how many lines that could not be used are named.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 
 	"github.com/podling/podling/trace"
@@ -92,12 +94,66 @@ func (o *traceOptions) showCluster(ctx context.Context, cmd *cobra.Command, port
 	return servePage(ctx, page, tracer)
 }
 
-// upPage shows all pods of a cluster of podling's own, until ctx ends.
-func upPage(ctx context.Context, cmd *cobra.Command, page *web.Server, client *kubernetes.Clientset) error {
-	return servePage(ctx, page, &trace.Tracer{
-		Pods: client.CoreV1(), Events: client.CoreV1(), Writers: true,
-		Note: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
-	})
+// upPage is the page that `podling up --ui` shows the pods of its cluster on, if it is wanted.
+type upPage struct {
+	wanted bool
+	port   int
+
+	page   *web.Server
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when the page has; nil if there is none
+	err    error         // why; read after ended
+}
+
+// listen takes the port, before a cluster is started in vain.
+func (u *upPage) listen() (err error) {
+	if !u.wanted {
+		return nil
+	}
+	u.page, err = web.Listen(u.port, pageConfig("podling up", true))
+	return err
+}
+
+// serve shows all pods, until stop. What it gives is closed when the page cannot go on.
+func (u *upPage) serve(ctx context.Context, cmd *cobra.Command, config *rest.Config) <-chan struct{} {
+	if !u.wanted {
+		return nil
+	}
+	u.ended = make(chan struct{})
+	ctx, u.cancel = context.WithCancel(ctx)
+	fmt.Fprintln(cmd.OutOrStdout(), u.page.URL())
+	go func() {
+		defer close(u.ended)
+		client, err := kubernetes.NewForConfig(config)
+		if err == nil {
+			err = servePage(ctx, u.page, &trace.Tracer{
+				Pods: client.CoreV1(), Events: client.CoreV1(), Writers: true,
+				Note: func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) },
+			})
+		}
+		if ctx.Err() == nil && err == nil {
+			err = errors.New("the page ended by itself")
+		}
+		u.err = err
+	}()
+	return u.ended
+}
+
+// stop ends the page, before its cluster goes.
+func (u *upPage) stop() error {
+	if u.ended == nil {
+		return nil
+	}
+	u.cancel()
+	select {
+	case <-u.ended:
+		if u.err != nil {
+			return fmt.Errorf("--ui: %w", u.err)
+		}
+		return nil
+	case <-time.After(stopPatience):
+		return errors.New("--ui: the page does not end")
+	}
 }
 
 // servePage serves the page and traces until ctx ends, or one of both cannot go on.
