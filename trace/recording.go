@@ -147,6 +147,9 @@ func (r *reader) take(text []byte, last bool) error {
 		}
 		return nil
 	}
+	if l.Time.IsZero() {
+		return errors.New("no time")
+	}
 	e := Event{Time: l.Time, Type: l.Event, Existing: l.Existing, Writers: l.Writers}
 	switch l.Event {
 	case watch.Added, watch.Modified, watch.Deleted:
@@ -171,9 +174,6 @@ func (r *reader) take(text []byte, last bool) error {
 		return nil // no event of the timeline
 	default:
 		return fmt.Errorf("event %q is not known", l.Event)
-	}
-	if l.Time.IsZero() {
-		return errors.New("no time")
 	}
 	if r.start.IsZero() {
 		r.start = l.Time

@@ -74,6 +74,8 @@ type life struct {
 	pod  PodSpans
 	last Moment // that was seen of it
 	gone bool
+	// bound: it has a node, whether it was seen to get one or not.
+	bound bool
 
 	created, scheduled, sandbox, running, ready, deleting Moment
 	containers                                            map[string]*stay
@@ -100,6 +102,7 @@ func (l *life) see(e *Event) {
 		l.gone = true
 		return
 	}
+	l.bound = l.bound || pod.Spec.NodeName != "" || pod.Status.Phase != v1.PodPending
 	if l.created.Time.IsZero() {
 		l.created = l.at(e, written(pod.CreationTimestamp, FromStatus))
 		if pod.CreationTimestamp.IsZero() { // a recording without metadata
@@ -231,7 +234,7 @@ func (l *life) finish(said []*Event) PodSpans {
 		out.Spans = append(out.Spans, Span{Name: name, Start: from, End: l.last, Open: !l.gone})
 	}
 	add(spanScheduling, "", l.created, l.scheduled)
-	if l.scheduled.Time.IsZero() && !l.created.Time.IsZero() && l.sandbox.Time.IsZero() {
+	if l.scheduled.Time.IsZero() && !l.created.Time.IsZero() && !l.bound {
 		open(spanScheduling, l.created)
 	}
 	add(spanSandbox, "", l.scheduled, l.sandbox)

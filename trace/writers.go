@@ -51,7 +51,7 @@ func (c Change) Path() string {
 // writers finds who made the changes, from the managed fields of the state that they led to. Fields
 // that these leave out have one writer that is possible, or none that can be told:
 //
-//   - a binding writes nodeName without managed fields (upstream: assignPod in
+//   - a binding writes nodeName and PodScheduled without managed fields (upstream: assignPod in
 //     pkg/registry/core/pod/storage), for the scheduler that the pod names;
 //   - generation and qosClass are the API server's own (pkg/registry/core/pod/strategy.go);
 //   - a deletion is not recorded with a name.
@@ -78,23 +78,22 @@ func writers(was, is *v1.Pod, changes []Change) []Writer {
 			add(w, "pod")
 		}
 	}
+	bound := is.Spec.NodeName != "" && was != nil && was.Spec.NodeName == ""
 	for _, c := range changes {
 		if w, ok := owned.owner(managed(c), c.Is == ""); ok {
 			add(w, c.Path())
 			continue
 		}
-		if c.Part != Whole {
-			continue
-		}
-		switch c.Field {
-		case "nodeName":
-			if c.Was == "" && is.Spec.SchedulerName != "" {
-				add(Writer{Manager: is.Spec.SchedulerName, Operation: "Bind", Inferred: true}, c.Path())
+		switch path := c.Path(); {
+		case c.Is == "": // whoever took it away is not known
+		case path == "nodeName", bound && path == "condition/PodScheduled/status":
+			if bound && is.Spec.SchedulerName != "" {
+				add(Writer{Manager: is.Spec.SchedulerName, Operation: "Bind", Inferred: true}, path)
 			}
-		case "deletionTimestamp", "deletionGracePeriodSeconds":
-			add(Writer{Operation: "Delete", Inferred: true}, c.Path())
-		case "generation", "qosClass":
-			add(Writer{Manager: "API server", Operation: "Update", Inferred: true}, c.Path())
+		case path == "deletionTimestamp", path == "deletionGracePeriodSeconds":
+			add(Writer{Operation: "Delete", Inferred: true}, path)
+		case path == "generation", path == "qosClass":
+			add(Writer{Manager: "API server", Operation: "Update", Inferred: true}, path)
 		}
 	}
 	return out

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -100,14 +102,16 @@ func (o *replayOptions) print(player *replay.Player, out io.Writer) error {
 }
 
 func (o *replayOptions) printAll(events []trace.Event, player *replay.Player, out io.Writer) error {
-	printer := trace.NewPrinter(out)
+	var text bytes.Buffer
+	printer := trace.NewPrinterTo(&text, out)
 	for i, e := range events {
 		player.Go(i + 1)
 		var err error
 		if o.output == outputJSON {
 			err = player.Frame().JSON(out)
-		} else if _, err = fmt.Fprintf(out, "%5d ", i+1); err == nil {
-			err = printer.Print(e)
+		} else if err = printer.Print(e); err == nil {
+			_, err = fmt.Fprintf(out, "%5d %s\n", i+1, strings.ReplaceAll(strings.TrimSuffix(text.String(), "\n"), "\n", "\n      "))
+			text.Reset()
 		}
 		if err != nil {
 			return err
