@@ -139,6 +139,7 @@ export class Lanes {
     if (this.compact) {
       put(all.phase, 6, 14, "phase", true);
       put(all.deleting, 20, 2, "thin");
+      for (const c of all.containers) put(c.bands.filter((b) => b.kind === "failed"), 17, 3, "thin");
     } else {
       put(all.phase, 5, 14, "phase", true);
       put(all.deleting, 19, 2, "thin");
@@ -181,8 +182,10 @@ export class Lanes {
     const step = steps.find((s) => (s / (to - from)) * width >= 90) ?? 864e5 * Math.ceil((to - from) / 864e5 / 8);
     const out = [];
     for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
-      const e = element("span", { class: "tick" }, clock(t, step < 1000));
-      e.style.left = `${this.x(t).toFixed(1)}px`;
+      const x = this.x(t), text = clock(t, step < 1000);
+      if (x + text.length * 7 > width) break; // it would be cut
+      const e = element("span", { class: "tick" }, text);
+      e.style.left = `${x.toFixed(1)}px`;
       out.push(e);
     }
     this.ticks.replaceChildren(...out);

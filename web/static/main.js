@@ -100,7 +100,7 @@ function haystack(pod) {
 function count() {
   const there = store.order.filter((p) => p.steps.length && !p.gone);
   const bad = there.filter(trouble).length;
-  $("counts").textContent = store.order.length ? `${there.length} pods${bad ? ` · ${bad} unhealthy` : ""}${lanes.rows.length !== store.order.length ? ` · ${lanes.rows.length} shown` : ""}` : "";
+  $("counts").textContent = store.order.length ? `${there.length} pod${there.length === 1 ? "" : "s"}${bad ? ` · ${bad} unhealthy` : ""}${lanes.rows.length !== store.order.length ? ` · ${lanes.rows.length} shown` : ""}` : "";
   const empty = $("empty");
   empty.hidden = lanes.rows.length > 0;
   empty.textContent = store.order.length ? "No pod is like that." : about.live && view.source === "live" ? "No pods yet. They are shown as they come." : "Drop a recording here, or open one.";
@@ -124,7 +124,7 @@ function zoom(by, around) {
   view.zoom = by === 0 ? 1 : Math.min(5000, Math.max(1, view.zoom * by));
   if (view.zoom === 1) view.center = undefined;
   else if (by !== 0) {
-    const middle = around ?? (view.time !== undefined && !view.live ? view.time : undefined);
+    const middle = around ?? (view.live && view.source === "live" ? undefined : view.time);
     if (middle !== undefined) view.center = middle - ((middle - view.from) / was) * (was / by);
     else if (view.center !== undefined) view.center += (was - was / by) / 2;
   }

@@ -186,7 +186,9 @@ function bands(pod) {
       const c = condition(s, type);
       push(out.conditions[i], t, c ? (c.status === "True" ? "yes" : "no") : "", "");
     });
-    for (const c of allContainers(s)) {
+    const there = allContainers(s);
+    for (const [name, list] of byName) if (!there.some((c) => c.name === name)) push(list, t, "", "");
+    for (const c of there) {
       let list = byName.get(c.name);
       if (!list) {
         list = [];

@@ -6,8 +6,7 @@ export function harmless(text) {
   return String(text ?? "").replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g, (c) => {
     const n = c.codePointAt(0);
     if (n === 9) return "    ";
-    if (n < 0x20) return String.fromCodePoint(0x2400 + n);
-    if (n === 0x7f) return "\u2421";
+    if (n < 0x100) return "\\x" + n.toString(16).padStart(2, "0");
     return "\\u" + n.toString(16).padStart(4, "0");
   });
 }
