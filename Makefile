@@ -27,7 +27,7 @@ LDFLAGS := -s -w $(call version_flags,k8s.io/component-base/version) $(call vers
 
 # Packages that are not compiled once more for the race detector: their tests need
 # most of Kubernetes, or, as the lifecycle's, begin no goroutine but take long.
-UNRACED := /(cluster|cmd|conformance|controlplane|trial)(/|$$)|/kubelet(/(cgroup|eviction|node|preemption|stats|volume))?$$|/(podling|lifecycle)$$
+UNRACED := /(cluster|cmd|conformance|trial)(/|$$)|/controlplane$$|/kubelet(/(cgroup|eviction|node|preemption|stats|volume))?$$|/(podling|lifecycle)$$
 
 .PHONY: help
 help: ## this list

@@ -44,7 +44,7 @@ func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	defer collectOften()()
+	defer collect(o.Runtime)()
 	c := &Cluster{options: o, done: make(chan struct{})}
 	var running context.Context
 	running, c.ending = context.WithCancel(context.WithoutCancel(ctx))
@@ -109,6 +109,10 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
+	var scheduled controlplane.EventLimit
+	if c.options.Runtime == RuntimeSim {
+		scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+	}
 	var err error
 	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
 		DataDir:     c.folder.path,
@@ -118,6 +122,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		Verbosity:   c.options.Verbosity,
 
 		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
+		Scheduled:              scheduled,
 
 		Step: step,
 	})

@@ -38,8 +38,9 @@ type Simulated struct {
 	NodeFile string
 	// Clock is one of the constants above. Default: real.
 	Clock string
-	// EventQPS bounds how many Events all nodes write in a second, with bursts of EventBurst; 0 is no
-	// bound. The flags' defaults are those of upstream's kubelet.
+	// EventQPS bounds how many Events all nodes write in a second, with bursts of EventBurst, and how
+	// many the scheduler writes of pods that it has placed; 0 is no bound. The flags' defaults are
+	// those of upstream's kubelet and scheduler.
 	EventQPS   float32
 	EventBurst int
 }
@@ -56,7 +57,7 @@ func (s *Simulated) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&s.Profiles, "sim-profile", s.Profiles, "file of SimProfiles, which say what simulated pods do (docs/sim.md); may be repeated")
 	fs.StringVar(&s.NodeFile, "node-file", s.NodeFile, "file of Node manifests, with the labels, taints and capacities of simulated nodes; annotation "+replicas+" makes many of one")
 	fs.StringVar(&s.Clock, "clock", s.Clock, "what simulated pods go by: real, virtual (jumps to the next moment at which something happens when nothing is under way) or manual (moves by podling clock advance) (default: real)")
-	fs.Float32Var(&s.EventQPS, "event-qps", s.EventQPS, "how many Events about pods all simulated nodes together write in a second; 0: all there are")
+	fs.Float32Var(&s.EventQPS, "event-qps", s.EventQPS, "how many Events about pods all simulated nodes together write in a second, and the scheduler of pods that it has placed; 0: all there are")
 	fs.IntVar(&s.EventBurst, "event-burst", s.EventBurst, "how many Events they may write at once, after a while without")
 }
 

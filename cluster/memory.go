@@ -22,10 +22,14 @@ const (
 	heapAllocations = "/gc/heap/allocs:bytes"
 )
 
-// startGCPercent makes the collector run twice as often while clusters start. What they keep is then
-// not scattered over twice the memory, where it would stay: a tenth of all that an idle cluster holds,
-// for a quarter of a second of one core.
-const startGCPercent = 50
+// How often the collector runs while clusters start. For a real node that is twice as often as ever:
+// what a cluster keeps is then not scattered over twice the memory, where it would stay, a tenth of all
+// that an idle one holds, for a quarter of a second of one core. Simulated nodes are for tests, which
+// wait for the start and do not idle.
+const (
+	startGCPercent     = 50
+	startGCPercentTest = 800
+)
 
 // fleetGCPercent lets the collector run less often where there are many nodes: what they are for is
 // many pods at once, and a third of the work on these is the collector's otherwise. fleetMemory is
@@ -57,12 +61,16 @@ var starting struct {
 	percent  int // the setting to go back to
 }
 
-// collectOften sets the collector for a start and returns what ends that.
-func collectOften() (restore func()) {
+// collect sets the collector for a start on that runtime and returns what ends that.
+func collect(runtime string) (restore func()) {
+	percent := startGCPercent
+	if runtime == RuntimeSim || runtime == RuntimeNone {
+		percent = startGCPercentTest
+	}
 	starting.Lock()
 	defer starting.Unlock()
 	if starting.clusters++; starting.clusters == 1 {
-		starting.percent = debug.SetGCPercent(startGCPercent)
+		starting.percent = debug.SetGCPercent(percent)
 	}
 	return func() {
 		starting.Lock()

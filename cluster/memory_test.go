@@ -23,7 +23,7 @@ func TestForgetProgram(t *testing.T) {
 func TestCollectorIsSetBack(t *testing.T) {
 	before := debug.SetGCPercent(200)
 	defer debug.SetGCPercent(before)
-	first, second := collectOften(), collectOften()
+	first, second := collect(RuntimeContainerd), collect(RuntimeSim)
 	first()
 	if got := debug.SetGCPercent(startGCPercent); got != startGCPercent {
 		t.Errorf("while a cluster starts it is %d", got)

@@ -129,7 +129,7 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 	if err != nil {
 		return nil, err
 	}
-	toNode, err := p.certificate("apiserver-to-node", p.toNode, subject{
+	toNodes, err := p.certificate("apiserver-kubelet-client", p.cluster, subject{
 		commonName: "kube-apiserver-kubelet-client", groups: []string{"system:masters"}, usage: x509.ExtKeyUsageClientAuth,
 	})
 	if err != nil {
@@ -182,8 +182,8 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 	o.AllowPrivileged = true
 	o.ServiceClusterIPRanges = serviceNetwork
 	o.KubeletConfig.PreferredAddressTypes = []string{string(v1.NodeInternalIP)}
-	o.KubeletConfig.TLSClientConfig.CertFile = toNode.file
-	o.KubeletConfig.TLSClientConfig.KeyFile = toNode.file
+	o.KubeletConfig.TLSClientConfig.CertFile = toNodes.file
+	o.KubeletConfig.TLSClientConfig.KeyFile = toNodes.file
 	o.KubeletConfig.TLSClientConfig.CAFile = p.path("ca.crt")
 
 	o.Features.EnableProfiling = false

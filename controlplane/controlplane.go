@@ -36,6 +36,9 @@ type Config struct {
 	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone; 0 is upstream's
 	// default, 50 s.
 	NodeMonitorGracePeriod time.Duration
+	// Scheduled bounds the scheduler's Events about pods that it has placed. By default there is one
+	// for each.
+	Scheduled EventLimit
 	// Verbosity is upstream's -v: what goes to the log beyond warnings and errors.
 	Verbosity int
 	// Step, if set, is told of each part that is ready, and how long that took. It may be called
@@ -99,7 +102,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if err := c.startAPI(ctx, servers, step); err != nil {
 		return err
 	}
-	return c.startWorkers(ctx, cfg.NodeMonitorGracePeriod, step)
+	return c.startWorkers(ctx, cfg, step)
 }
 
 // startStorage starts the embedded etcd, or takes the one that is named. The function that it

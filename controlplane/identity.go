@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/podling/podling/controlplane/inprocess"
 )
 
 const (
@@ -29,14 +31,14 @@ type NodeIdentity struct {
 	Config *rest.Config
 	// ServingCert is for the node's own port.
 	ServingCert tls.Certificate
-	// ClientCAs signs those who may call the node: the API server, and nobody else.
+	// ClientCAs signs for those who call the node.
 	ClientCAs *x509.CertPool
 }
 
 // NodeIdentity makes an identity for the node of that name, whose port is reached at ips.
 func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, error) {
 	user := "system:node:" + name
-	config, err := c.client(subject{commonName: user, groups: []string{groupNodes}})
+	config, err := c.near(subject{commonName: user, groups: []string{groupNodes}})
 	if err != nil {
 		return NodeIdentity{}, fmt.Errorf("identity of node %s: %w", name, err)
 	}
@@ -48,8 +50,8 @@ func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, er
 		return NodeIdentity{}, fmt.Errorf("serving certificate of node %s: %w", name, err)
 	}
 	callers := x509.NewCertPool()
-	callers.AddCert(c.pki.toNode.cert)
-	return NodeIdentity{Config: internal(config), ServingCert: serving.tls(), ClientCAs: callers}, nil
+	callers.AddCert(c.pki.cluster.cert)
+	return NodeIdentity{Config: config, ServingCert: serving.tls(), ClientCAs: callers}, nil
 }
 
 // NodesIdentity makes an identity for simulated nodes, whose common port is reached at ips. They share
@@ -60,11 +62,9 @@ func (c *ControlPlane) NodesIdentity(ips []net.IP) (NodeIdentity, error) {
 	if err != nil {
 		return NodeIdentity{}, err
 	}
-	config, err := c.client(subject{commonName: "podling:" + name, groups: []string{groupMasters}})
-	if err != nil {
+	if identity.Config, err = c.near(subject{commonName: "podling:" + name, groups: []string{groupMasters}}); err != nil {
 		return NodeIdentity{}, fmt.Errorf("identity of simulated nodes: %w", err)
 	}
-	identity.Config = internal(config)
 	return identity, nil
 }
 
@@ -109,6 +109,20 @@ func (c *ControlPlane) client(s subject) (*rest.Config, error) {
 		// fairness); a limit here would only make the one user of this machine wait.
 		QPS: -1,
 	}, nil
+}
+
+// near is a client for s in this process, with a certificate that is not kept.
+func (c *ControlPlane) near(s subject) (*rest.Config, error) {
+	s.usage = x509.ExtKeyUsageClientAuth
+	pair, err := sign(c.pki.cluster, s)
+	if err != nil {
+		return nil, err
+	}
+	return internal(&rest.Config{
+		Host:      c.addresses.url(), // is not dialed
+		Transport: inprocess.New(c.apiServer.chain.GenericAPIServer.Handler, pair.cert),
+		QPS:       -1,
+	}), nil
 }
 
 // internal makes a client of built-in kinds only speak protobuf, which costs either side a third of

@@ -35,14 +35,12 @@ const (
 
 // pki is the control plane's certificates, below one folder.
 //
-// There are three authorities: one for servers and clients of the API; one for the front proxy
-// (the aggregation layer), whose certificates may name any user; and one for those who may call a
-// node, so that a client certificate for the API does not open the nodes.
+// There are two authorities: one for servers and clients of the API and of the nodes; and one for the
+// front proxy (the aggregation layer), whose certificates may name any user.
 type pki struct {
 	dir        string
 	cluster    *keyPair
 	frontProxy *keyPair
-	toNode     *keyPair
 }
 
 // keyPair is a certificate and its key. file holds both; its certificate alone is what others may
@@ -73,7 +71,6 @@ func openPKI(dir string) (*pki, error) {
 	for name, ca := range map[string]**keyPair{
 		"ca":             &p.cluster,
 		"front-proxy-ca": &p.frontProxy,
-		"node-client-ca": &p.toNode,
 	} {
 		pair, err := p.authority(name)
 		if err != nil {

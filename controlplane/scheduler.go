@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
+	clientevents "k8s.io/client-go/tools/events"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 )
@@ -18,7 +18,7 @@ import (
 //
 // It does what upstream does around it (cmd/kube-scheduler/app.Setup and Run) without a port and a
 // lease of its own.
-func startScheduler(ctx context.Context, client *rest.Config) (<-chan struct{}, error) {
+func startScheduler(ctx context.Context, client *rest.Config, limit EventLimit) (<-chan struct{}, error) {
 	config, err := latest.Default()
 	if err != nil {
 		return nil, fmt.Errorf("scheduler's configuration: %w", err)
@@ -33,9 +33,11 @@ func startScheduler(ctx context.Context, client *rest.Config) (<-chan struct{}, 
 	}
 	informers := scheduler.NewInformerFactory(typed, 0)
 	dynamicInformers := dynamicinformer.NewDynamicSharedInformerFactory(untyped, 0)
-	broadcaster := events.NewEventBroadcasterAdapterWithContext(ctx, typed)
+	broadcaster := clientevents.NewEventBroadcasterAdapterWithContext(ctx, typed)
 	s, err := scheduler.New(ctx, typed, informers, dynamicInformers,
-		func(name string) events.EventRecorderLogger { return broadcaster.NewRecorder(name) },
+		func(name string) clientevents.EventRecorderLogger {
+			return limit.recorder(broadcaster.NewRecorder(name))
+		},
 		scheduler.WithComponentConfigVersion(config.APIVersion),
 		scheduler.WithKubeConfig(client),
 		scheduler.WithProfiles(config.Profiles...),

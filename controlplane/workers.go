@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
@@ -19,7 +18,7 @@ type workers struct {
 }
 
 // startWorkers starts both side by side, and begins to watch that no part ends by itself.
-func (c *ControlPlane) startWorkers(ctx context.Context, nodeGrace time.Duration, step func(string) func()) error {
+func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(string) func()) error {
 	tokenKey, err := c.pki.signingKey()
 	if err != nil {
 		return err
@@ -41,14 +40,14 @@ func (c *ControlPlane) startWorkers(ctx context.Context, nodeGrace time.Duration
 	var starting errgroup.Group
 	starting.Go(func() (err error) {
 		ready := step("scheduler")
-		if c.workers.scheduler, err = startScheduler(running, scheduler); err == nil {
+		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg.Scheduled); err == nil {
 			ready()
 		}
 		return err
 	})
 	starting.Go(func() (err error) {
 		ready := step("controllers")
-		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey, nodeGrace); err == nil {
+		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey, cfg.NodeMonitorGracePeriod); err == nil {
 			ready()
 		}
 		return err
@@ -62,11 +61,11 @@ func (c *ControlPlane) startWorkers(ctx context.Context, nodeGrace time.Duration
 
 // worker is a client for one of our own, by its certificate.
 func (c *ControlPlane) worker(name string, groups ...string) (*rest.Config, error) {
-	config, err := c.client(subject{commonName: name, groups: groups})
+	config, err := c.near(subject{commonName: name, groups: groups})
 	if err != nil {
 		return nil, fmt.Errorf("client for %s: %w", name, err)
 	}
-	return internal(config), nil
+	return config, nil
 }
 
 // stop ends both and waits for them.

@@ -64,7 +64,7 @@ func (d *desk) preempt(victims []*v1.Pod) (settled []<-chan struct{}) {
 
 // room is what the node has, and who has taken of it already, pod left out.
 func (d *desk) room(node *v1.Node, pod *v1.Pod) lifecycle.Room {
-	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable}
+	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable, Pods: make([]*v1.Pod, 0, len(d.workers))}
 	for uid, w := range d.workers {
 		if other := w.Newest(); uid != pod.UID && !d.rejected[uid] && !d.preempted[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
 			room.Pods = append(room.Pods, other)

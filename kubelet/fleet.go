@@ -115,7 +115,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	}
 	virtual, _ := cfg.Clock.(*clock.Virtual)
 	f.server, err = server.Listen(server.Config{
-		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs,
+		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: f.client,
 		Runtime: f.runtimeOf, Pods: f.allPods, Faults: f.faults, Clock: virtual, Profiles: f.profiles,
 	})
 	if err != nil {

@@ -174,7 +174,7 @@ func New(cfg Config) (*Kubelet, error) {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
 	k.server, err = server.Listen(server.Config{
-		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs,
+		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: client, NodeName: cfg.NodeName,
 		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
 		Pods:    k.desk.pods, Faults: faults,
 	})

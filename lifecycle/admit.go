@@ -118,6 +118,9 @@ func amount(name v1.ResourceName, q resource.Quantity) int64 {
 // portsTaken: a host port of the pod is another's already.
 func portsTaken(pod *v1.Pod, others []*v1.Pod) bool {
 	mine := hostPorts(pod)
+	if len(mine) == 0 {
+		return false
+	}
 	for _, other := range others {
 		for _, theirs := range hostPorts(other) {
 			for _, p := range mine {

@@ -154,6 +154,25 @@ func TestFaults(t *testing.T) {
 	c.WaitFor(pod, podlingtest.Ready)
 }
 
+// A fault strikes the commands of probes too: a pod whose probes cannot be run is not ready.
+func TestExecFault(t *testing.T) {
+	t.Parallel()
+	c := podlingtest.Start(t, podlingtest.VirtualTime())
+	name := c.Faults.Add(rule.Rule{Call: rule.ExecSync, Pod: "default/asked", Error: "no such process"})
+	pod := create(t, c, "asked", func(pod *v1.Pod) {
+		pod.Spec.Containers[0].ReadinessProbe = &v1.Probe{PeriodSeconds: 1, ProbeHandler: v1.ProbeHandler{Exec: &v1.ExecAction{Command: []string{"true"}}}}
+	})
+	running := c.WaitFor(pod, podlingtest.Running)
+	for c.Faults.List()[0].Hits < 5 {
+		if err := podlingtest.Ready(running); err == nil {
+			t.Fatal("a pod whose probe cannot be run is ready")
+		}
+		running = c.WaitFor(pod, podlingtest.Running)
+	}
+	c.Faults.Remove(name)
+	c.WaitFor(pod, podlingtest.Ready)
+}
+
 // Several nodes share what is said to one of them.
 func TestNodes(t *testing.T) {
 	t.Parallel()

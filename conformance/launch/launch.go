@@ -50,7 +50,7 @@ func Binary(root string) (string, error) {
 // A Podling is a running `podling up`.
 type Podling struct {
 	Kubeconfig string
-	Node       string
+	Node       string        // the first, "" if there are so many that they are not named
 	Ready      time.Duration // from the start of the process to its ready line
 	Pid        int
 
@@ -62,7 +62,7 @@ type Podling struct {
 
 // ready is the line of `podling up`'s standard output that says that it is up. Of
 // several nodes the first counts.
-var ready = regexp.MustCompile(`^ready kubeconfig=(.+?) node=(\S+)(?: node=\S+)* after \S+$`)
+var ready = regexp.MustCompile(`^ready kubeconfig=(.+?) (?:node=(\S+)(?: node=\S+)*|nodes=\d+) after \S+$`)
 
 // Up runs `podling up` with the given flags and returns once it is ready.
 func Up(ctx context.Context, binary string, flags ...string) (*Podling, error) {

@@ -39,6 +39,20 @@ while :; do sleep 0.05; done`), "--ephemeral")
 	}
 }
 
+// TestReadyLine: many nodes are counted, not named.
+func TestReadyLine(t *testing.T) {
+	for line, want := range map[string]string{
+		"ready kubeconfig=k node=a after 1s":        "a",
+		"ready kubeconfig=k node=a node=b after 1s": "a",
+		"ready kubeconfig=k nodes=200 after 3.1s":   "",
+	} {
+		m := ready.FindStringSubmatch(line)
+		if m == nil || m[1] != "k" || m[2] != want {
+			t.Errorf("%q is read as %q; want node %q", line, m, want)
+		}
+	}
+}
+
 func TestUpFails(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"ends at once":        {`echo "port 6443 is taken" >&2; exit 1`, "exit status 1: port 6443 is taken"},

@@ -43,9 +43,12 @@ const (
 	PreStop   = "preStop"
 )
 
-// Simulated runs the hooks of containers that only exist in memory. spec is the
-// container's. The error's words are those that stand behind "failed - error: ".
+// Simulated runs the hooks of containers that only exist in memory.
 type Simulated interface {
+	// Asking has the runtime know which hook a command is for.
+	Asking(ctx context.Context, when string) context.Context
+	// Hook runs one that is no command. spec is the container's. The error's words are
+	// those that stand behind "failed - error: ".
 	Hook(ctx context.Context, id, when string, h *v1.LifecycleHandler, spec *v1.Container) error
 }
 
@@ -87,7 +90,10 @@ func (r *Runner) Run(ctx context.Context, pod *v1.Pod, c *v1.Container, id, podI
 		//lint:ignore ST1005 upstream's words
 		return fmt.Errorf("Cannot run handler: invalid handler: %v", h)
 	}
-	if r.simulated != nil {
+	switch {
+	case r.simulated != nil && h.Exec != nil:
+		ctx = r.simulated.Asking(ctx, when)
+	case r.simulated != nil:
 		run = func() error { return r.simulated.Hook(ctx, id, when, h, c) }
 	}
 	err := run()

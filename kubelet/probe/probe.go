@@ -48,9 +48,11 @@ type Probers struct {
 }
 
 // Simulated answers the probes of containers that cannot be reached because they
-// only exist in memory. spec is the container's. Results and words are upstream's
-// (pkg/probe).
+// only exist in memory. Results and words are upstream's (pkg/probe).
 type Simulated interface {
+	// Asking has the runtime know which kind of probe a command is for.
+	Asking(ctx context.Context, kind string) context.Context
+	// Probe asks over the network. spec is the container's.
 	Probe(ctx context.Context, id, kind string, p *v1.Probe, spec *v1.Container) (upstream.Result, string, error)
 }
 
@@ -110,10 +112,13 @@ func (ps *Probers) ask(ctx context.Context, kind string, p *v1.Probe, t target) 
 func (ps *Probers) run(ctx context.Context, kind string, p *v1.Probe, t target) (upstream.Result, string, error) {
 	timeout := time.Duration(max(p.TimeoutSeconds, 1)) * time.Second
 	switch {
-	case ps.simulated != nil && !(p.Exec != nil && t.ending):
-		return ps.simulated.Probe(ctx, t.id, kind, p, t.c)
 	case p.Exec != nil:
+		if ps.simulated != nil {
+			ctx = ps.simulated.Asking(ctx, kind)
+		}
 		return ps.exec(ctx, p.Exec.Command, t, timeout)
+	case ps.simulated != nil:
+		return ps.simulated.Probe(ctx, t.id, kind, p, t.c)
 	case p.HTTPGet != nil:
 		req, err := httpprobe.NewRequestForHTTPGetAction(p.HTTPGet, t.c, t.ip, "probe")
 		if err != nil {

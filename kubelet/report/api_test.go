@@ -50,6 +50,7 @@ func newAPI(t *testing.T, seen func(pod *v1.Pod, gone bool)) *api {
 	}
 	a.AddReactor("create", "pods", reactor(a.create))
 	a.AddReactor("get", "pods", reactor(a.get))
+	a.AddReactor("update", "pods", reactor(a.update))
 	a.AddReactor("patch", "pods", reactor(a.patch))
 	a.AddReactor("delete", "pods", reactor(a.delete))
 	go func() {
@@ -89,6 +90,19 @@ func (a *api) get(action clienttesting.Action) (*v1.Pod, bool, error) {
 		return nil, false, apierrors.NewNotFound(v1.Resource("pods"), name)
 	}
 	return a.pods[name].DeepCopy(), false, nil
+}
+
+func (a *api) update(action clienttesting.Action) (*v1.Pod, bool, error) {
+	pod := action.(clienttesting.UpdateAction).GetObject().(*v1.Pod).DeepCopy()
+	old := a.pods[pod.Name]
+	if old == nil {
+		return nil, false, apierrors.NewNotFound(v1.Resource("pods"), pod.Name)
+	}
+	if pod.UID != old.UID || pod.ResourceVersion != old.ResourceVersion {
+		return nil, false, apierrors.NewConflict(v1.Resource("pods"), pod.Name, errors.New("changed"))
+	}
+	a.pods[pod.Name] = pod
+	return a.note("whole status "+pod.Labels["is"]+" "+pod.Status.Message, pod), false, nil
 }
 
 func (a *api) patch(action clienttesting.Action) (*v1.Pod, bool, error) {

@@ -6,8 +6,10 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/podling/podling/clock"
+	"github.com/podling/podling/lifecycle"
 )
 
 // TestTurns: where many wait, a pod is written as it is when its turn comes; otherwise
@@ -20,7 +22,7 @@ func TestTurns(t *testing.T) {
 		s.api.set(func() { s.api.pods["p"] = pod.DeepCopy() })
 		s.Status(pod, saying("a", v1.ConditionFalse))
 		s.Status(pod, saying("b", v1.ConditionFalse))
-		s.then("status p a", "status p b")
+		s.then("whole status p a", "status p b")
 
 		s.turns.slots <- struct{}{} // another's
 		s.turns.waiting.Add(1)      // and a third's
@@ -40,5 +42,32 @@ func TestTurns(t *testing.T) {
 		s.then()
 		<-s.turns.slots
 		s.then("status p f", "status p g")
+	})
+}
+
+// TestWhole: what is said first of one of many pods is written onto the pod that it was decided
+// on, unless somebody else wrote meanwhile: theirs stays.
+func TestWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1))
+		pod := func(name string) *v1.Pod {
+			return &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(name), ResourceVersion: "7", Labels: map[string]string{"is": name}}}
+		}
+		gate := v1.PodCondition{Type: "example.com/gate", Status: v1.ConditionTrue}
+		s.api.set(func() {
+			s.api.pods["same"], s.api.pods["other"] = pod("same"), pod("other")
+			s.api.pods["other"].ResourceVersion = "8"
+			s.api.pods["other"].Status.Conditions = []v1.PodCondition{gate}
+		})
+		s.Status(pod("same"), saying("a", v1.ConditionFalse))
+		s.then("whole status same a")
+		s.Status(pod("other"), saying("b", v1.ConditionFalse))
+		s.then("status other b")
+		if c := lifecycle.Condition(&s.api.pods["other"].Status, gate.Type); c == nil || c.Status != v1.ConditionTrue {
+			t.Errorf("the other writer's condition is %v; want it as it was", c)
+		}
+		s.Status(pod("gone"), saying("c", v1.ConditionFalse))
+		s.then()
 	})
 }

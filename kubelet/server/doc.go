@@ -15,6 +15,7 @@
 //	/podling/clock     what the node goes by; .../advance, .../pause and .../resume move a virtual one
 //	/podling/sim       what simulated containers do
 //
-// Whoever calls must show a client certificate by an authority that the node trusts, of the API
-// server or of a member of system:masters.
+// Whoever calls shows a client certificate by an authority that the node trusts, or a bearer token
+// that the API server knows, and needs rights on the Node: nodes/stats, nodes/metrics, nodes/pods,
+// nodes/healthz, nodes/configz, or nodes/proxy for all but the first two.
 package server

