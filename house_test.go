@@ -84,6 +84,11 @@ var arrows = []arrow{
 		why: "the page shows what a trace saw",
 	},
 	{
+		from: "explain", but: "explain/check",
+		not: []string{module + "/kubelet", module + "/controlplane", module + "/cluster", module + "/runtime", module + "/cmd"},
+		why: "an explanation goes by what any cluster tells everybody",
+	},
+	{
 		from: "controlplane", not: []string{module + "/kubelet", module + "/lifecycle", module + "/cluster", module + "/runtime", module + "/trace"},
 		why: "the control plane is upstream's",
 	},
@@ -134,6 +139,22 @@ func (a arrow) forbids(imported string) bool {
 	return false
 }
 
+// The rules of explain are a function of data: only what gathers and checks asks a cluster.
+func TestExplainIsPure(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.own() != "explain" {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if within(imported, "k8s.io/client-go") || imported == "os" || imported == "net/http" {
+				t.Errorf("explain imports %s", imported)
+			}
+		}
+		return
+	}
+	t.Error("there is no package explain")
+}
+
 // The rule book itself: each arrow must be able to catch something.
 func TestArrowsCatch(t *testing.T) {
 	for _, test := range []struct {
@@ -158,6 +179,8 @@ func TestArrowsCatch(t *testing.T) {
 		{"web", module + "/trace", false},
 		{"web", module + "/replay", true},
 		{"kubelet/worker", module + "/replay", true},
+		{"explain/gather", module + "/kubelet/node", true},
+		{"explain/gather", "k8s.io/client-go/kubernetes", false},
 	} {
 		caught := false
 		for _, a := range arrows {

@@ -87,6 +87,7 @@ func (on stage) show(ctx context.Context, file string, words []reason.Reason, mo
 				}
 			})
 		}
+		recorded := on.recording(limited, file, namespace)
 		err := on.apply(limited, namespace, bytes.ReplaceAll(text, []byte("nodeName: NODE"), []byte("nodeName: "+on.node)))
 		if err == nil && more != nil {
 			err = more(limited, on, namespace)
@@ -94,7 +95,8 @@ func (on stage) show(ctx context.Context, file string, words []reason.Reason, mo
 		if err != nil {
 			stop()
 		}
-		return errors.Join(err, watches.Wait(), missing.err())
+		err = errors.Join(err, watches.Wait(), missing.err())
+		return errors.Join(err, recorded())
 	})
 }
 

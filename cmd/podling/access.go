@@ -80,11 +80,11 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 	return t, nil
 }
 
-// connectOwn is connect, with podling's own cluster for the one that is used if none is named. A context
-// that is named alone is looked for where kubectl looks.
+// connectOwn is connect for a command that looks at any cluster: podling's own, if there is one and none
+// is named and kubectl did not call, else kubectl's. A context that is named alone is looked for where kubectl looks.
 func (a *access) connectOwn(ctx context.Context, cmd *cobra.Command) (*target, error) {
 	own := ""
-	if a.kubeconfig == "" && a.context == "" {
+	if a.kubeconfig == "" && a.context == "" && !isPlugin(cmd) {
 		var err error
 		if own, err = ownKubeconfig(); err != nil {
 			return nil, err

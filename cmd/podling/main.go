@@ -19,7 +19,8 @@ import (
 )
 
 func main() {
-	os.Exit(run(newRootCommand(), os.Args[1:]))
+	root := newRootCommand()
+	os.Exit(run(root, asCalled(root, os.Args[0], os.Args[1:])))
 }
 
 // newRootCommand is `podling` with all its commands.
@@ -41,6 +42,8 @@ func newRootCommand() *cobra.Command {
 		newTraceCommand(),
 		newUICommand(),
 		newReplayCommand(),
+		newExplainCommand(),
+		newAtlasCommand(),
 		newFaultCommand(),
 		newClockCommand(),
 		newKubectlCommand(),
