@@ -48,6 +48,18 @@ func (p *Player) Same(by int) {
 // Upto are the events so far.
 func (p *Player) Upto() []trace.Event { return p.events[:p.at+1] }
 
+// OfPod are the events so far about the pod of this one; none if it is about no pod.
+func (p *Player) OfPod() []trace.Event {
+	namespace, name := p.events[p.at].About()
+	if name == "" {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.Upto()), func(e trace.Event) bool {
+		ns, n := e.About()
+		return ns != namespace || n != name
+	})
+}
+
 // Frame is what there is to see at one event.
 type Frame struct {
 	At, Of int

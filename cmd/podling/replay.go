@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/podling/podling/explain"
 	"github.com/podling/podling/replay"
 	"github.com/podling/podling/trace"
 )
@@ -33,7 +34,7 @@ be the same. The exit code is 3 if one is not.`,
 		Example: `  podling replay monday.jsonl
   podling replay monday.jsonl --list
   podling replay monday.jsonl --at 12 -o json
-  podling replay monday.jsonl --at -1
+  podling replay monday.jsonl --at -1 --explain
   podling replay --verify decisions.jsonl`,
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -42,6 +43,7 @@ be the same. The exit code is 3 if one is not.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	cmd.Flags().IntVar(&o.at, "at", 0, "print what there was to see at this event, from 1, or from -1 backwards from the last")
+	cmd.Flags().BoolVar(&o.explain, "explain", false, "with --at, explain how it stood with the event's pod then")
 	cmd.Flags().BoolVar(&o.list, "list", false, "print all events, with their numbers")
 	cmd.Flags().BoolVar(&o.verify, "verify", false, "decide once more what podling's own node decided, and compare")
 	cmd.Flags().StringVarP(&o.output, "output", "o", outputText, "text, or json")
@@ -51,9 +53,9 @@ be the same. The exit code is 3 if one is not.`,
 }
 
 type replayOptions struct {
-	at           int
-	list, verify bool
-	output       string
+	at                    int
+	list, verify, explain bool
+	output                string
 }
 
 func (o *replayOptions) run(cmd *cobra.Command, path string) error {
@@ -62,6 +64,9 @@ func (o *replayOptions) run(cmd *cobra.Command, path string) error {
 	}
 	if cmd.Flags().Changed("at") && o.at == 0 {
 		return usageError{errors.New("--at 0: events are counted from 1, or from -1 backwards")}
+	}
+	if o.explain && o.at == 0 {
+		return usageError{errors.New("--explain explains one moment: say which with --at, or press e on a terminal")}
 	}
 	if o.verify {
 		return o.again(cmd, path)
@@ -95,10 +100,27 @@ func (o *replayOptions) run(cmd *cobra.Command, path string) error {
 }
 
 func (o *replayOptions) print(player *replay.Player, out io.Writer) error {
+	if o.explain {
+		e, err := explainTimeline(player.OfPod())
+		if err != nil {
+			return err
+		}
+		if o.output == outputJSON {
+			return json.NewEncoder(out).Encode(e)
+		}
+		return errors.Join(player.Frame().Print(out), printExplanation(out, e))
+	}
 	if o.output == outputJSON {
 		return player.Frame().JSON(out)
 	}
 	return player.Frame().Print(out)
+}
+
+func printExplanation(out io.Writer, e *explain.Explanation) error {
+	if _, err := fmt.Fprintln(out); err != nil {
+		return err
+	}
+	return explain.Print(out, *e)
 }
 
 func (o *replayOptions) printAll(events []trace.Event, player *replay.Player, out io.Writer) error {

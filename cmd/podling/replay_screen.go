@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/podling/podling/replay"
+	"github.com/podling/podling/trace"
 )
 
 // replayScreen shows a recording on a terminal, one event at a time, and goes where keys say.
@@ -22,6 +23,7 @@ type replayScreen struct {
 	screen *os.File
 	number string // being typed
 	status bool   // the pod's whole status is shown too
+	why    bool   // the pod's explanation is shown too
 }
 
 func newReplayScreen(player *replay.Player, keys, screen *os.File) *replayScreen {
@@ -32,7 +34,7 @@ const (
 	otherScreen  = "\x1b[?1049h\x1b[?25l"
 	backToScreen = "\x1b[?25h\x1b[?1049l"
 	clearScreen  = "\x1b[H\x1b[2J"
-	replayKeys   = "→ ← next, previous   ↓ ↑ of the same pod   Home End first, last   NUMBER Enter that one   s status   q end"
+	replayKeys   = "→ ← next, previous   ↓ ↑ of the same pod   Home End first, last   NUMBER Enter that one   e explain   s status   q end"
 )
 
 func (s *replayScreen) run() (err error) {
@@ -89,6 +91,8 @@ func (s *replayScreen) press(key string) bool {
 		s.player.Go(1)
 	case "end", "G":
 		s.player.Go(s.player.Len())
+	case "e":
+		s.why = !s.why
 	case "s":
 		s.status = !s.status
 	case "\r", "\n":
@@ -115,6 +119,15 @@ func (s *replayScreen) draw() error {
 	frame := s.player.Frame()
 	if err := frame.PrintTo(&text, s.screen); err != nil {
 		return err
+	}
+	if s.why {
+		e, err := explainTimeline(s.player.OfPod())
+		if err == nil {
+			err = printExplanation(&text, e)
+		}
+		if err != nil {
+			fmt.Fprintf(&text, "\nIt cannot be explained: %s\n", trace.Printable(err.Error()))
+		}
 	}
 	if s.status {
 		if err := frame.PrintStatus(&text); err != nil {

@@ -171,5 +171,5 @@ func servePage(ctx context.Context, page *web.Server, tracer *trace.Tracer) erro
 }
 
 func pageConfig(title string, live bool) web.Config {
-	return web.Config{Title: title, Live: live, Version: version.Get().GitVersion}
+	return web.Config{Title: title, Live: live, Version: version.Get().GitVersion, Explain: explainForPage}
 }

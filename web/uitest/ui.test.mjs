@@ -115,6 +115,16 @@ describe("a cluster", () => {
     assert.equal(unnamed, 0, "each control has a name");
   });
 
+  test("explains what stands so, then and now", async () => {
+    await row(page, "gpu").locator(".name").click();
+    await page.locator(".verdict").waitFor({ timeout: patience });
+    assert.match(await page.locator(".verdict").textContent(), /gpu/);
+    await row(page, "api").locator(".name").click();
+    await page.waitForFunction(() => /api.*(exit|code)/s.test(document.querySelector(".verdict")?.textContent), undefined, { timeout: patience });
+    await stage.picture(page, "explained");
+    await page.locator(".close").click();
+  });
+
   test("nothing was complained of", () => assert.deepEqual(page.errors, []));
 
   test("in the dark", async () => {
