@@ -15,6 +15,7 @@ import (
 	"github.com/podling/podling/clock"
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
+	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/runtime/sim/script"
 )
 
@@ -152,7 +153,7 @@ func numbered(like *corev1.Node, name string, n int) []*corev1.Node {
 }
 
 // startFleet starts simulated nodes.
-func startFleet(identity controlplane.NodeIdentity, o Options, dir string) (*nodes, error) {
+func startFleet(identity controlplane.NodeIdentity, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	profiles, err := o.Simulated.profiles()
 	if err != nil {
 		return nil, err
@@ -165,6 +166,7 @@ func startFleet(identity controlplane.NodeIdentity, o Options, dir string) (*nod
 		Nodes: list, NodeIP: controlplane.HostIP(), RootDir: filepath.Join(dir, "kubelet"), LogDir: filepath.Join(dir, "log", "pods"),
 		Client: identity.Config, Clock: clock.Real{}, Profiles: profiles, ServingCert: identity.ServingCert, ClientCAs: identity.ClientCAs,
 		NodeGrace: o.NodeMonitorGracePeriod, MaxPods: o.MaxPods, EventQPS: o.Simulated.EventQPS, EventBurst: o.Simulated.EventBurst,
+		Decided: decided,
 	}
 	if o.Simulated.Clock == ClockVirtual || o.Simulated.Clock == ClockManual {
 		v := clock.NewVirtual(time.Now())

@@ -63,7 +63,7 @@ func Join(ctx context.Context, config *rest.Config, o Options, step Step) (*Join
 	began := time.Now()
 	identity := controlplane.NodeIdentity{Config: config}
 	if identity.ServingCert, identity.ClientCAs, err = certify(ctx, client, o.NodeName); err == nil {
-		j.nodes, err = startFleet(identity, o, j.folder.path)
+		j.nodes, err = startFleet(identity, o, j.folder.path, nil)
 	}
 	if err == nil {
 		err = j.nodes.waitReady(ctx, client)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
+	"github.com/podling/podling/kubelet/worker"
 )
 
 const (
@@ -40,20 +41,21 @@ type nodes struct {
 	err    error // why they ended; read after done
 }
 
-// startNodes starts the cluster's node, or its simulated ones; none is Ready yet.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+// startNodes starts the cluster's node, or its simulated ones; none is Ready yet. decided, if set, is
+// told of their decisions.
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
 			return nil, err
 		}
-		return startFleet(identity, o, dir)
+		return startFleet(identity, o, dir, decided)
 	}
-	return startNode(cp, r, o, dir)
+	return startNode(cp, r, o, dir, decided)
 }
 
 // startNode starts a node whose containers are real.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
 	ip := controlplane.HostIP()
 	identity, err := cp.NodeIdentity(name, []net.IP{ip})
@@ -75,6 +77,7 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, di
 		ClientCAs:   identity.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
+		Decided:         decided,
 	}
 	k, err := onNodePort(func(address string) (*kubelet.Kubelet, error) {
 		config.Listen = address

@@ -40,6 +40,8 @@ func newRootCommand() *cobra.Command {
 		newNodeCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newUICommand(),
+		newReplayCommand(),
 		newExplainCommand(),
 		newAtlasCommand(),
 		newFaultCommand(),

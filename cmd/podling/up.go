@@ -22,6 +22,7 @@ const stopPatience = 20 * time.Second
 func newUpCommand() *cobra.Command {
 	var options cluster.Options
 	var endWithInput bool
+	page := upPage{}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a cluster up, and keep it up until interrupted",
@@ -37,23 +38,29 @@ second interrupt ends the process at once.`,
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
   podling up --runtime sim --nodes 100 --sim-profile flaky.yaml
   podling up --runtime sim --clock virtual
+  podling up --runtime sim --ui
   podling up --pod-manifest-path /etc/kubernetes/manifests
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			return up(ctx, cmd, options)
+			return up(ctx, cmd, options, &page)
 		},
 	}
 	options.AddFlags(cmd.Flags())
 	addEndsWithInput(cmd, &endWithInput)
+	cmd.Flags().BoolVar(&page.wanted, "ui", false, "show the pods in a browser too: the page's address is printed (docs/ui.md)")
+	addPortFlag(cmd, "ui-port", &page.port)
 	return cmd
 }
 
 // up keeps a cluster up until ctx ends.
-func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error {
+func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *upPage) error {
 	began := time.Now()
+	if err := page.listen(); err != nil {
+		return err
+	}
 	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
 	})
@@ -66,12 +73,14 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error 
 	ready := append([]string{"ready", "kubeconfig=" + c.Kubeconfig()}, nodesReady(c.NodeNames())...)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s after %.1fs\n", strings.Join(ready, " "), time.Since(began).Seconds())
 
+	pageEnded := page.serve(ctx, cmd, c.Admin())
 	select {
 	case <-ctx.Done():
 	case <-c.Done():
 		err = c.Err()
+	case <-pageEnded: // why, stop tells
 	}
-	return errors.Join(err, stopCluster(ctx, c))
+	return errors.Join(err, page.stop(), stopCluster(ctx, c))
 }
 
 // fewNodes is how many nodes are named in the line that says what is ready.
