@@ -161,8 +161,9 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
 	}
+	meter := stats.NewMeter(cfg.Images, cfg.RootDir)
 	k.evictor, err = eviction.New(cfg.Eviction, eviction.Node{
-		Machine: stats.NewMeter(cfg.Images, cfg.RootDir).Machine, Usage: k.places().Pods,
+		Machine: meter.Machine, Usage: k.places().Pods,
 		Pods: k.desk.active, Evict: k.desk.evict, Reclaim: k.reclaim, Event: k.warn,
 		Short: func(of []v1.NodeConditionType) { k.node.Short(of) }, Clock: clk,
 	})
@@ -176,7 +177,8 @@ func New(cfg Config) (*Kubelet, error) {
 	k.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: client, NodeName: cfg.NodeName,
 		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
-		Pods:    k.desk.pods, Faults: faults,
+		Pods:    k.desk.pods, Faults: faults, Configuration: cfg.configuration(),
+		Summary: stats.Summary{Node: cfg.NodeName, Since: clk.Now(), Meter: meter, Places: k.places(), Active: k.desk.pods},
 	})
 	if err != nil {
 		return nil, err

@@ -33,8 +33,8 @@ import (
 // Upstream's defaults (containerLogMaxSize, containerLogMaxFiles and
 // containerLogMonitorInterval of the KubeletConfiguration).
 const (
-	maxSize  = 10 << 20 // bytes
-	maxFiles = 5        // of one container's run, the one being written among them
+	MaxSize  = 10 << 20 // bytes
+	MaxFiles = 5        // of one container's run, the one being written among them
 	lookEach = 10 * time.Second
 )
 
@@ -84,7 +84,7 @@ func (r *Rotator) look(ctx context.Context, now time.Time) error {
 	}
 	var errs []error
 	for _, file := range files {
-		if info, err := os.Stat(file); err == nil && info.Size() >= maxSize {
+		if info, err := os.Stat(file); err == nil && info.Size() >= MaxSize {
 			errs = append(errs, r.rotate(ctx, file, now))
 		}
 	}
@@ -155,7 +155,7 @@ func tidy(file string) ([]string, error) {
 	keep := slices.DeleteFunc(slices.Clone(aside), func(f string) bool {
 		return strings.HasSuffix(f, unfinal) || slices.Contains(aside, f+packed)
 	})
-	keep = keep[max(0, len(keep)-(maxFiles-2)):] // beside these: the one that follows, and the one being written
+	keep = keep[max(0, len(keep)-(MaxFiles-2)):] // beside these: the one that follows, and the one being written
 	for _, f := range aside {
 		if !slices.Contains(keep, f) {
 			if err := os.Remove(f); err != nil {

@@ -41,7 +41,7 @@ func (w *writer) ReopenContainerLog(_ context.Context, id string) error {
 // grow makes the log as large as it may be.
 func (w *writer) grow(t *testing.T, first string) {
 	t.Helper()
-	if err := os.WriteFile(w.log, append([]byte(first), make([]byte, maxSize-len(first))...), 0o640); err != nil {
+	if err := os.WriteFile(w.log, append([]byte(first), make([]byte, MaxSize-len(first))...), 0o640); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -94,7 +94,7 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := io.ReadAll(z); err != nil || len(text) != maxSize || text[0] != 'f' {
+	if text, err := io.ReadAll(z); err != nil || len(text) != MaxSize || text[0] != 'f' {
 		t.Errorf("unpacked %d bytes, %v", len(text), err)
 	}
 	if info, err := f.Stat(); err != nil || info.Mode().Perm() != 0o640 {

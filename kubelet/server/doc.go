@@ -4,7 +4,8 @@
 // It stands beside a pod's way, not in it: it reads the pods that the node has and asks the runtime,
 // and changes neither. The paths are those of upstream's kubelet (k8s.io/kubernetes/pkg/kubelet/server):
 //
-//	/healthz, /pods, /metrics
+//	/healthz, /pods, /configz, /metrics
+//	/stats/summary, /metrics/resource            what the node and its pods use
 //	/containerLogs/NAMESPACE/POD/CONTAINER       the container's log, as far as the query asks for it
 //	/exec, /attach, /run .../NAMESPACE/POD[/UID]/CONTAINER
 //	/portForward/NAMESPACE/POD[/UID]

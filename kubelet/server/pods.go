@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,13 +11,12 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	internalapi "k8s.io/cri-api/pkg/apis"
-	"k8s.io/klog/v2"
 )
 
 func healthz(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
 
-// metrics are what this process registered with Prometheus' default registry.
-func metrics() http.Handler { return promhttp.Handler() }
+// ownMetrics are what this process registered with Prometheus' default registry.
+func ownMetrics() http.Handler { return promhttp.Handler() }
 
 // pods lists the node's pods, with their status.
 func (s *Server) pods(w http.ResponseWriter, r *http.Request) {
@@ -26,10 +24,7 @@ func (s *Server) pods(w http.ResponseWriter, r *http.Request) {
 	for _, pod := range s.cfg.Pods() {
 		list.Items = append(list.Items, *pod)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(list); err != nil {
-		klog.FromContext(r.Context()).V(2).Info("List of pods cut short", "err", err)
-	}
+	writeJSON(w, r, list)
 }
 
 // httpError is an error with the status code that it is answered with.

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	"k8s.io/klog/v2"
+	kubeletconfig "k8s.io/kubelet/config/v1beta1"
+	"k8s.io/kubernetes/pkg/kubelet/server/stats"
 
 	"github.com/podling/podling/clock"
 	clockremote "github.com/podling/podling/clock/remote"
@@ -48,6 +50,10 @@ type Config struct {
 	// Pods are the node's pods with the status that the node decided last: it says which container
 	// is meant by a name. They are not changed.
 	Pods func() []*v1.Pod
+	// Summary is what the node and its pods use; nil where one port is many nodes'.
+	Summary stats.SummaryProvider
+	// Configuration is how the node is configured, in upstream's words; nil where it has none.
+	Configuration *kubeletconfig.KubeletConfiguration
 	// Faults are those of the calls to Runtime.
 	Faults *fault.Faults
 	// Clock is what the node goes by; nil is the machine's.
@@ -121,7 +127,14 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /pods", s.pods)
-	mux.Handle("GET /metrics", metrics())
+	mux.Handle("GET /metrics", ownMetrics())
+	if s.cfg.Summary != nil {
+		mux.HandleFunc("GET /stats/summary", s.summary)
+		mux.Handle("GET /metrics/resource", resourceMetrics(s.cfg.Summary))
+	}
+	if s.cfg.Configuration != nil {
+		mux.HandleFunc("GET /configz", s.configz)
+	}
 	mux.HandleFunc("GET "+remote.Path, s.listFaults)
 	mux.HandleFunc("POST "+remote.Path, s.addFault)
 	mux.HandleFunc("DELETE "+remote.Path+"/{name}", s.removeFault)

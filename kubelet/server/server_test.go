@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	registryv1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -67,7 +69,14 @@ func withPod(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() {
-		if removed := daemon.RemoveAll(ctx); removed != nil && err == nil {
+		removed := daemon.RemoveAll(ctx)
+		left, _ := filepath.Glob("/sys/fs/cgroup/*" + podCgroup) // of each controller, in version 1
+		for _, folder := range append(left, "/sys/fs/cgroup"+podCgroup) {
+			if gone := os.Remove(folder); !errors.Is(gone, os.ErrNotExist) {
+				removed = errors.Join(removed, gone)
+			}
+		}
+		if removed != nil && err == nil {
 			err = removed
 		}
 	}()
@@ -102,6 +111,9 @@ func busyboxArchive(dir string) (string, error) {
 	return archive, tarball.MultiWriteToFile(archive, images)
 }
 
+// podCgroup is the pod's, without which the runtime does not measure it.
+var podCgroup = fmt.Sprintf("/podling-server-test-%d", os.Getpid())
+
 // runPod runs the pod that the tests look at, each container of it for one kind of look, and writes
 // down its status as a node would.
 func runPod(ctx context.Context, logs string) error {
@@ -109,6 +121,7 @@ func runPod(ctx context.Context, logs string) error {
 		Metadata:     &runtimeapi.PodSandboxMetadata{Name: "pod", Namespace: "default", Uid: "the-uid"},
 		Labels:       map[string]string{"io.kubernetes.pod.uid": "the-uid"},
 		LogDirectory: logs,
+		Linux:        &runtimeapi.LinuxPodSandboxConfig{CgroupParent: podCgroup},
 	}
 	image := &runtimeapi.ImageSpec{Image: "docker.io/library/busybox:1.36"}
 	if _, err := runtime.PullImage(ctx, image, nil, sandbox); err != nil {
@@ -129,8 +142,8 @@ func runPod(ctx context.Context, logs string) error {
 	} {
 		thePod.Spec.Containers = append(thePod.Spec.Containers, v1.Container{Name: container})
 		id, err := runtime.CreateContainer(ctx, sandboxID, &runtimeapi.ContainerConfig{
-			Metadata: &runtimeapi.ContainerMetadata{Name: container},
-			Image:    image, Command: []string{"sh", "-c", script}, LogPath: container + ".log",
+			Metadata: &runtimeapi.ContainerMetadata{Name: container}, Labels: sandbox.Labels,
+			Image: image, Command: []string{"sh", "-c", script}, LogPath: container + ".log",
 			Stdin: container == "echo",
 		}, sandbox)
 		if err != nil {
@@ -141,7 +154,7 @@ func runPod(ctx context.Context, logs string) error {
 		}
 		ids[container] = "containerd://" + id
 	}
-	runs := v1.ContainerState{Running: &v1.ContainerStateRunning{}}
+	runs := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.Now()}}
 	ended := v1.ContainerState{Terminated: &v1.ContainerStateTerminated{ContainerID: ids["before"]}}
 	thePod.Status.ContainerStatuses = []v1.ContainerStatus{
 		{Name: "lines", ContainerID: ids["lines"], State: runs, LastTerminationState: ended},

@@ -52,7 +52,7 @@ func (p Places) Pods(ctx context.Context, pods []*v1.Pod) (map[types.UID]statsap
 
 func (p Places) pod(ctx context.Context, pod *v1.Pod) (statsapi.PodStats, error) {
 	now := metav1.NewTime(time.Now())
-	s := statsapi.PodStats{PodRef: statsapi.PodReference{Name: pod.Name, Namespace: pod.Namespace, UID: string(pod.UID)}, StartTime: pod.CreationTimestamp}
+	s := statsapi.PodStats{PodRef: refer(pod), StartTime: pod.CreationTimestamp}
 	containers, err := p.Runtime.ListContainerStats(ctx, &runtimeapi.ContainerStatsFilter{LabelSelector: map[string]string{p.PodUID: string(pod.UID)}})
 	if err != nil {
 		return s, err

@@ -131,3 +131,16 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%d available, %d working set, %d used", *m.AvailableBytes, *m.WorkingSetBytes, *m.UsageBytes)
 	}
 }
+
+func TestSpentCPU(t *testing.T) {
+	const line = "cpu  100 20 3 5000 700 40 5 6 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n"
+	spent, err := spentCPU(line) // all but idle and iowait, in hundredths of a second
+	if want := uint64(174 * 10_000_000); err != nil || spent != want {
+		t.Errorf("%d, %v; want %d", spent, err, want)
+	}
+	for _, text := range []string{"", "cpu0 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
+		if _, err := spentCPU(text); err == nil {
+			t.Errorf("%q is no error", text)
+		}
+	}
+}

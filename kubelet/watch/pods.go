@@ -46,6 +46,9 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 		},
 	}
 	p := &Pods{informer: cache.NewSharedIndexInformer(lw, &v1.Pod{}, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})}
+	if err := p.informer.SetTransform(dropManagedFields); err != nil {
+		return nil, err
+	}
 	since := since{}
 	_, err := p.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(o any) { on(since.mark(o.(*v1.Pod)), false) },
@@ -68,6 +71,14 @@ func NewPods(client kubernetes.Interface, node string, on func(pod *v1.Pod, gone
 		},
 	})
 	return p, err
+}
+
+// dropManagedFields saves the memory of what a node has no use for: who wrote which field.
+func dropManagedFields(o any) (any, error) {
+	if pod, ok := o.(*v1.Pod); ok {
+		pod.ManagedFields = nil
+	}
+	return o, nil
 }
 
 // since is when each pod was first seen, as it is written into its annotations.
