@@ -111,7 +111,7 @@ export class Detail {
     };
     list("Cause", x.chain?.length > 1 ? x.chain : [], (l) => [l.text], "ol");
     list("Evidence", x.evidence, (e) => [element("span", { class: "from" }, [e.from, e.where].filter(Boolean).join(" ")), " ", e.text]);
-    list("Next", x.next, (e) => [e.text, e.computed ? element("span", { class: "quiet" }, " (computed)") : ""]);
+    list("Next", x.next, (e) => [e.at ? element("b", {}, `${clock(Date.parse(e.at))} `) : "", e.text, e.computed ? element("span", { class: "quiet" }, " (computed)") : ""]);
     list("What to do", x.fix, (f) => [f.text ?? "", f.command ? element("code", { class: "block" }, f.command) : "", f.diff ? element("pre", {}, f.diff) : ""]);
     list("Also", x.also, (t) => [t]);
     if (x.unseen?.length) out.push(element("p", { class: "quiet" }, `Not looked at: ${x.unseen.map((g) => (g.why ? `${g.what} (${g.why})` : g.what)).join(", ")}.`));

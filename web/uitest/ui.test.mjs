@@ -157,7 +157,7 @@ test("explanations are asked for with the timeline so far, and shown", async () 
           health: "unhealthy", verdict: "The image <b>ngnix</b> does not exist.",
           chain: [{ text: "web is Pending" }, { text: "its image cannot be pulled" }],
           evidence: [{ from: "status", where: "containerStatuses[main]", text: "ErrImagePull\u202e" }],
-          next: [{ text: "the pull is tried again in 10 s", computed: true }],
+          next: [{ at: "2026-01-02T03:04:15Z", text: "the pull is tried again in 10 s", computed: true }],
           fix: [{ text: "correct the name", command: "kubectl set image pod/web main=nginx" }],
           also: [], unseen: [{ what: "logs", why: "" }],
         } });
@@ -170,7 +170,7 @@ test("explanations are asked for with the timeline so far, and shown", async () 
   await page.locator(".verdict").waitFor({ timeout: patience });
   const text = await page.locator(".explanation").textContent();
   assert.match(text, /The image <b>ngnix<\/b> does not exist\./);
-  assert.match(text, /its image cannot be pulled.*ErrImagePull\\u202e.*tried again in 10 s \(computed\).*kubectl set image.*Not looked at: logs/s);
+  assert.match(text, /its image cannot be pulled.*ErrImagePull\\u202e.*03:04:15 the pull is tried again in 10 s \(computed\).*kubectl set image.*Not looked at: logs/s);
   const lines = asked.postData().split("\n").map((l) => JSON.parse(l));
   assert.deepEqual(lines.map((l) => l.status.phase), ["Pending", "Pending"]);
   assert.equal(asked.method(), "POST");
