@@ -44,6 +44,7 @@ anonymous:
 // apiServer is upstream's API server with its aggregation layer, serving.
 type apiServer struct {
 	chain   *aggregator.APIAggregator
+	near    http.Handler // for clients in this process
 	schemas *openAPI
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -70,16 +71,18 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	front := config.Aggregator.GenericConfig // whose handlers all requests go through first
 	front.Authentication.Authenticator = remember(front.Authentication.Authenticator)
-	// The API server is its own client many times over while it starts: in process too.
-	var chain *aggregator.APIAggregator
-	itself := func(w http.ResponseWriter, r *http.Request) { chain.GenericAPIServer.Handler.ServeHTTP(w, r) }
+	var near http.Handler
+	nearby(&front.Config, &near)
+	// The API server is its own client many times over while it starts.
+	itself := func(w http.ResponseWriter, r *http.Request) { near.ServeHTTP(w, r) }
 	generic.LoopbackClientConfig.Transport = inprocess.New(http.HandlerFunc(itself), nil)
 	generic.LoopbackClientConfig.TLSClientConfig = rest.TLSClientConfig{}
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
-	if chain, err = app.CreateServerChain(complete); err != nil {
+	chain, err := app.CreateServerChain(complete)
+	if err != nil {
 		return nil, fmt.Errorf("build the API server: %w", err)
 	}
 	if err := bootstrap(chain.GenericAPIServer, generic.DisabledPostStartHooks); err != nil {
@@ -90,7 +93,7 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
 	}
 	schemas := serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
-	return &apiServer{chain: chain, schemas: schemas, done: make(chan struct{})}, nil
+	return &apiServer{chain: chain, near: near, schemas: schemas, done: make(chan struct{})}, nil
 }
 
 // serve runs it until stop.
