@@ -109,12 +109,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
-	var scheduled controlplane.EventLimit
-	if c.options.Runtime == RuntimeSim {
-		scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
-	}
-	var err error
-	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
+	cfg := controlplane.Config{
 		DataDir:     c.folder.path,
 		Listen:      c.options.Listen,
 		EtcdServers: c.options.EtcdServers,
@@ -122,11 +117,15 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		Verbosity:   c.options.Verbosity,
 
 		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
-		Scheduled:              scheduled,
 
 		Step: step,
-	})
-	if err != nil {
+	}
+	if c.options.Runtime == RuntimeSim {
+		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.PercentageOfNodesToScore = simulatedScore
+	}
+	var err error
+	if c.controlPlane, err = controlplane.Start(ctx, cfg); err != nil {
 		return err
 	}
 	return c.controlPlane.WriteKubeconfig(c.options.Kubeconfig)

@@ -48,6 +48,11 @@ type Simulated struct {
 const (
 	eventQPS   = 50
 	eventBurst = 100
+
+	// simulatedScore is the percentage of simulated nodes that the scheduler looks at for a pod: of a
+	// thousand, a hundred that fit are as good as the 42 % that it looks at otherwise, and a fifth of
+	// its work.
+	simulatedScore = 10
 )
 
 func (s *Simulated) addFlags(fs *pflag.FlagSet) {
