@@ -158,7 +158,9 @@ func TestEventsOfThePodsAlone(t *testing.T) {
 			},
 		}},
 	}
-	seen, notes := s.follow(t, &Tracer{}, func(seen []string) bool { return slices.Contains(seen, "EVENT late Scheduled") && slices.Contains(seen, "EVENT a Pulled") })
+	seen, notes := s.follow(t, &Tracer{}, func(seen []string) bool {
+		return slices.Contains(seen, "EVENT late Scheduled") && slices.Contains(seen, "EVENT a Pulled")
+	})
 	slices.Sort(seen)
 	if want := []string{"ADDED a existing", "ADDED late", "EVENT a Pulled", "EVENT a Scheduled existing", "EVENT late Scheduled"}; !slices.Equal(seen, want) || len(notes) > 0 {
 		t.Errorf("seen %q, want %q; noted %q", seen, want, notes)
