@@ -46,7 +46,7 @@ func (c *Cluster) WaitFor(pod *v1.Pod, condition Condition) *v1.Pod {
 		return not
 	})
 	if why != nil {
-		c.tell(pod.Namespace+"/"+pod.Name, not, why)
+		c.tell(one.Namespace+"/"+pod.Name, not, why)
 	}
 	return now
 }
