@@ -46,7 +46,7 @@ RUNC := github.com/opencontainers/runc
 TOOLS := bin/.tools
 .PHONY: tools
 tools: $(TOOLS) ## containerd, its shim, runc and the CNI plugins alone
-$(TOOLS): tools/go.mod tools/go.sum tools/need.sh
+$(TOOLS): tools/go.mod tools/go.sum tools/need.sh tools/install.sh
 	@mkdir -p bin
 	tools/need.sh
 	CGO_ENABLED=0 go -C tools build -tags no_tracing,no_btrfs,no_devmapper,no_zfs -ldflags '-s -w' -o ../bin/ $$(go -C tools list tool | grep -v '^$(RUNC)$$')

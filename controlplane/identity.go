@@ -95,8 +95,7 @@ func (c *ControlPlane) WriteKubeconfig(path string) error {
 
 // client is a client for s, with a certificate that is not kept.
 func (c *ControlPlane) client(s subject) (*rest.Config, error) {
-	s.usage = x509.ExtKeyUsageClientAuth
-	pair, err := sign(c.pki.cluster, s)
+	pair, err := c.pki.client(s)
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +112,7 @@ func (c *ControlPlane) client(s subject) (*rest.Config, error) {
 
 // near is a client for s in this process, with a certificate that is not kept.
 func (c *ControlPlane) near(s subject) (*rest.Config, error) {
-	s.usage = x509.ExtKeyUsageClientAuth
-	pair, err := sign(c.pki.cluster, s)
+	pair, err := c.pki.client(s)
 	if err != nil {
 		return nil, err
 	}

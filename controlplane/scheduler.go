@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	clientevents "k8s.io/client-go/tools/events"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 )
@@ -36,9 +36,9 @@ func startScheduler(ctx context.Context, client *rest.Config, cfg Config) (<-cha
 	}
 	informers := scheduler.NewInformerFactory(typed, 0)
 	dynamicInformers := dynamicinformer.NewDynamicSharedInformerFactory(untyped, 0)
-	broadcaster := clientevents.NewEventBroadcasterAdapterWithContext(ctx, typed)
+	broadcaster := events.NewEventBroadcasterAdapterWithContext(ctx, typed)
 	s, err := scheduler.New(ctx, typed, informers, dynamicInformers,
-		func(name string) clientevents.EventRecorderLogger {
+		func(name string) events.EventRecorderLogger {
 			return cfg.Scheduled.recorder(broadcaster.NewRecorder(name))
 		},
 		scheduler.WithComponentConfigVersion(config.APIVersion),

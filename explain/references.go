@@ -50,29 +50,26 @@ func (l *look) references() []reference {
 	}
 	for _, v := range l.Pod.Spec.Volumes {
 		where := fmt.Sprintf("spec.volumes[?(@.name==%q)]", v.Name)
-		if r := v.ConfigMap; r != nil {
-			for _, key := range keysOf(r.Items) {
-				add(r.Optional, reference{kind: kindConfigMap, name: r.Name, key: key, where: where, volume: v.Name})
+		items := func(kind, name string, items []v1.KeyToPath, optional *bool) {
+			for _, key := range keysOf(items) {
+				add(optional, reference{kind: kind, name: name, key: key, where: where, volume: v.Name})
 			}
 		}
+		if r := v.ConfigMap; r != nil {
+			items(kindConfigMap, r.Name, r.Items, r.Optional)
+		}
 		if r := v.Secret; r != nil {
-			for _, key := range keysOf(r.Items) {
-				add(r.Optional, reference{kind: kindSecret, name: r.SecretName, key: key, where: where, volume: v.Name})
-			}
+			items(kindSecret, r.SecretName, r.Items, r.Optional)
 		}
 		if v.Projected == nil {
 			continue
 		}
 		for _, s := range v.Projected.Sources {
 			if r := s.ConfigMap; r != nil {
-				for _, key := range keysOf(r.Items) {
-					add(r.Optional, reference{kind: kindConfigMap, name: r.Name, key: key, where: where, volume: v.Name})
-				}
+				items(kindConfigMap, r.Name, r.Items, r.Optional)
 			}
 			if r := s.Secret; r != nil {
-				for _, key := range keysOf(r.Items) {
-					add(r.Optional, reference{kind: kindSecret, name: r.Name, key: key, where: where, volume: v.Name})
-				}
+				items(kindSecret, r.Name, r.Items, r.Optional)
 			}
 		}
 	}
@@ -131,7 +128,7 @@ func (l *look) missing(counts func(reference) bool) *finding {
 		case r.key != "" && object.Keys != nil && !slices.Contains(object.Keys, r.key):
 			f.cause = CauseKeyMissing
 			f.root = fmt.Sprintf("%s %s has no key %s%s", r.kind, r.name, r.key, didYouMean(r.key, object.Keys))
-			if near := nearest(r.key, object.Keys); near != "" {
+			if near := Nearest(r.key, object.Keys); near != "" {
 				f.change("correct the key "+l.where(), "-  key: "+r.key+"\n+  key: "+near)
 			}
 			f.do("or add the key; it has "+orNothing(object.Keys), l.kubectl("edit %s %s", lower(r.kind), r.name))

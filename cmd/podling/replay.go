@@ -59,8 +59,8 @@ type replayOptions struct {
 }
 
 func (o *replayOptions) run(cmd *cobra.Command, path string) error {
-	if o.output != outputText && o.output != outputJSON {
-		return usageError{fmt.Errorf("--output %q is not known: it is %s or %s", o.output, outputText, outputJSON)}
+	if err := checkOutput(o.output); err != nil {
+		return err
 	}
 	if cmd.Flags().Changed("at") && o.at == 0 {
 		return usageError{errors.New("--at 0: events are counted from 1, or from -1 backwards")}

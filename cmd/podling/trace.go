@@ -193,26 +193,12 @@ func follow(ctx context.Context, tracer *trace.Tracer, show func(trace.Event) er
 	return err
 }
 
-// The ways to print events.
-const (
-	outputText = "text"
-	outputJSON = "json"
-)
-
-func addOutputFlag(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", outputText, "text, or json: one line an event")
-	completeWith(cmd, "output", outputText, outputJSON)
-}
-
 // printer prints events in the way that --output says.
 func printer(out io.Writer, output string) (func(trace.Event) error, error) {
-	switch output {
-	case outputText:
-		return trace.NewPrinter(out).Print, nil
-	case outputJSON:
+	if output == outputJSON {
 		return trace.NewJSONPrinter(out).Print, nil
 	}
-	return nil, usageError{fmt.Errorf("--output %q is not known: it is %s or %s", output, outputText, outputJSON)}
+	return trace.NewPrinter(out).Print, checkOutput(output)
 }
 
 func (o *traceOptions) printer(out io.Writer) (func(trace.Event) error, error) {

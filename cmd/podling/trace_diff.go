@@ -68,8 +68,8 @@ type way struct {
 }
 
 func (o *traceDiffOptions) run(ctx context.Context, cmd *cobra.Command, a, b string) error {
-	if o.output != outputText && o.output != outputJSON {
-		return usageError{fmt.Errorf("--output %q is not known: it is %s or %s", o.output, outputText, outputJSON)}
+	if err := checkOutput(o.output); err != nil {
+		return err
 	}
 	to := o.b
 	if to.kubeconfig == "" && to.context == "" {

@@ -11,9 +11,8 @@ import (
 	"net/http"
 )
 
-// Transport calls the API server's handler as a connection with the client's certificate would: through
-// authentication, authorization, priority and fairness, and admission, but not through TLS, HTTP/2 and
-// a socket. That leaves out a fifth of what a request costs.
+// Transport calls a handler as a connection with the client's certificate would, but not through TLS,
+// HTTP/2 and a socket. That leaves out a fifth of what a request to the API server costs.
 type Transport struct {
 	handler http.Handler
 	state   *tls.ConnectionState // as of a connection that the client made
