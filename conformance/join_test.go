@@ -44,7 +44,11 @@ func newJoining(t *testing.T) *joining {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(closeRegistry)
+	t.Cleanup(func() {
+		if err := closeRegistry(); err != nil {
+			t.Error(err)
+		}
+	})
 	j.mirror = registry.Mirror()
 	j.up()
 	j.invitation = j.invite()
