@@ -156,7 +156,7 @@ func shim(t *testing.T, sandbox string) int {
 }
 
 // TestBehindItsBack: a pod's shim is killed, and another pod's sandbox is removed, by somebody who is not
-// the node: each pod runs again, restarted once, and nothing is left of what it was.
+// the node: each pod runs again, its restart counted, and nothing is left of what it was.
 func TestBehindItsBack(t *testing.T) {
 	binary, err := launch.Binary("..")
 	if err != nil {
@@ -185,19 +185,21 @@ func TestBehindItsBack(t *testing.T) {
 	networks := namespaces(t)
 	var uids []string
 	for i, hit := range []struct {
-		name string
-		by   func(sandbox string)
+		name     string
+		by       func(sandbox string)
+		restarts []string
 	}{
-		{"shim-killed", func(sandbox string) { kill(t, shim(t, sandbox)) }},
+		{"shim-killed", func(sandbox string) { kill(t, shim(t, sandbox)) }, []string{"1"}},
 		{"sandbox-removed", func(sandbox string) {
 			if err := errors.Join(runtime.StopPodSandbox(t.Context(), sandbox), runtime.RemovePodSandbox(t.Context(), sandbox)); err != nil {
 				t.Fatal(err)
 			}
-		}},
+			// The runtime ends the container first: the node may try it again in what is left of the sandbox.
+		}, []string{"1", "2"}},
 	} {
 		t.Run(hit.name, func(t *testing.T) {
 			j := j.within(t)
-			mark := fmt.Sprintf("3600%d.%d", i, os.Getpid()) // no other process sleeps that long
+			mark := fmt.Sprintf("36%d%d", i, os.Getpid()) // no other process sleeps that long
 			j.pod(hit.name, p.Node, "sleep", mark)
 			before := running(t, j.client)[hit.name]
 			sandboxes := sandboxesOf(t, runtime, hit.name)
@@ -208,7 +210,8 @@ func TestBehindItsBack(t *testing.T) {
 			hit.by(sandboxes[0])
 			until(t, "the pod runs again", func() bool {
 				now := running(t, j.client)[hit.name]
-				return now != "" && now != before && strings.HasSuffix(now, " restarts=1")
+				_, restarts, _ := strings.Cut(now, " restarts=")
+				return now != before && slices.Contains(hit.restarts, restarts)
 			})
 			until(t, "one process of it is left", func() bool { return sleepers(t, mark) == 1 })
 			if ids := alive(t, runtime, "main"); len(ids) != 1 {
