@@ -199,6 +199,7 @@ func TestBehindItsBack(t *testing.T) {
 	} {
 		t.Run(hit.name, func(t *testing.T) {
 			j := j.within(t)
+			defer j.tell()
 			mark := fmt.Sprintf("36%d%d", i, os.Getpid()) // no other process sleeps that long
 			j.pod(hit.name, p.Node, "sleep", mark)
 			before := running(t, j.client)[hit.name]
@@ -242,6 +243,21 @@ func (j *joining) within(t *testing.T) *joining {
 	part := *j
 	part.T = t
 	return &part
+}
+
+// tell says what happened in a test that failed.
+func (j *joining) tell() {
+	if !j.Failed() {
+		return
+	}
+	events, err := j.client.CoreV1().Events("").List(context.WithoutCancel(j.Context()), metav1.ListOptions{})
+	if err != nil {
+		j.Logf("what happened: %v", err)
+		return
+	}
+	for _, e := range events.Items {
+		j.Logf("%s %s: %s: %s", e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Reason, e.Message)
+	}
 }
 
 // sandboxesOf are the sandboxes of the pod of that name.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
@@ -62,6 +63,7 @@ func (j *joining) up() {
 	if j.plane, err = launch.Up(j.Context(), j.binary, "--runtime", "none", "--data-dir", filepath.Join(j.folder, "plane")); err != nil {
 		j.Fatal(err)
 	}
+	j.endWithTest(j.plane)
 	if j.config, err = clientcmd.BuildConfigFromFlags("", j.plane.Kubeconfig); err != nil {
 		j.Fatal(err)
 	}
@@ -96,14 +98,24 @@ func (j *joining) flags(name string, more ...string) []string {
 	return append([]string{"--data-dir", filepath.Join(j.folder, name), "--node-name", name, "--registry-mirror", j.mirror}, more...)
 }
 
-// node starts a node. What it leaves behind goes with the test.
+// node starts a node. It ends with the test.
 func (j *joining) node(name string, more ...string) *launch.Podling {
 	j.Helper()
 	p, err := launch.Node(j.Context(), j.binary, j.flags(name, more...)...)
 	if err != nil {
 		j.Fatal(err)
 	}
+	j.endWithTest(p)
 	return p
+}
+
+// endWithTest ends a podling that the test, failing, did not end.
+func (j *joining) endWithTest(p *launch.Podling) {
+	j.Cleanup(func() {
+		if err := syscall.Kill(p.Pid, 0); err == nil {
+			j.Logf("end what the test left: %v", p.Stop())
+		}
+	})
 }
 
 // refused runs `podling node` and wants it to end with an error that has the words.
@@ -161,6 +173,7 @@ func (j *joining) exec(pod, line string) string {
 // became of it is told when the API server is back.
 func TestNodesJoin(t *testing.T) {
 	j := newJoining(t)
+	defer j.tell()
 	east := j.node("east", append(j.invitation, "--node-labels", "zone=east", "--register-with-taints", "dedicated=build:NoSchedule")...)
 	west := j.node("west", j.invitation...)
 	nodes := map[string]*launch.Podling{"east": east, "west": west}
