@@ -68,6 +68,12 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
 
+.PHONY: test-ui
+test-ui: podling ## the page that podling ui shows, in Chromium
+	web/uitest/need.sh
+	npm --prefix web/uitest ci --no-audit --no-fund --loglevel=error
+	npm --prefix web/uitest test
+
 .PHONY: bench
 bench: build ## the figures in the README
 	go run ./bench

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/podling/podling/controlplane"
+	"github.com/podling/podling/replay"
 )
 
 // stopTimeout is how long what was started has to end when the start fails.
@@ -28,6 +29,7 @@ type Cluster struct {
 	controlPlane *controlplane.ControlPlane
 	runtime      *containerRuntime // nil without a node whose containers are real
 	nodes        *nodes            // nil without a node
+	decisions    *replay.Recorder  // nil if decisions are not written down
 
 	stop    sync.Once
 	stopErr error
@@ -83,9 +85,13 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	starting, stage = errgroup.WithContext(ctx)
 	starting.Go(func() error { return waitForDefaultAccount(stage, client) })
 	if c.options.Runtime != RuntimeNone {
-		starting.Go(func() (err error) {
+		starting.Go(func() error {
 			began := time.Now()
-			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.options, c.folder.path); err != nil {
+			decided, err := c.recordDecisions()
+			if err != nil {
+				return err
+			}
+			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.options, c.folder.path, decided); err != nil {
 				return err
 			}
 			if err := c.nodes.waitReady(stage, client); err != nil {
@@ -103,12 +109,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
-	var scheduled controlplane.EventLimit
-	if c.options.Runtime == RuntimeSim {
-		scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
-	}
-	var err error
-	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
+	cfg := controlplane.Config{
 		DataDir:     c.folder.path,
 		Listen:      c.options.Listen,
 		EtcdServers: c.options.EtcdServers,
@@ -116,11 +117,15 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		Verbosity:   c.options.Verbosity,
 
 		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
-		Scheduled:              scheduled,
 
 		Step: step,
-	})
-	if err != nil {
+	}
+	if c.options.Runtime == RuntimeSim {
+		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.PercentageOfNodesToScore = simulatedScore
+	}
+	var err error
+	if c.controlPlane, err = controlplane.Start(ctx, cfg); err != nil {
 		return err
 	}
 	return c.controlPlane.WriteKubeconfig(c.options.Kubeconfig)
@@ -187,6 +192,11 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
 		}
 		errs = append(errs, c.nodes.stop(ctx))
+	}
+	if c.decisions != nil {
+		if err := c.decisions.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("--record-decisions: %w", err))
+		}
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))

@@ -17,6 +17,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
@@ -67,7 +68,7 @@ func Join(ctx context.Context, config *rest.Config, o Options, step Step) (*Join
 	began := time.Now()
 	identity := controlplane.NodeIdentity{Config: config}
 	if identity.ServingCert, identity.ClientCAs, err = certify(ctx, client, o.NodeName); err == nil {
-		j.nodes, err = startFleet(identity, o, j.folder.path)
+		j.nodes, err = startFleet(identity, o, j.folder.path, nil)
 	}
 	if err == nil {
 		err = j.nodes.waitReady(ctx, client)
@@ -100,11 +101,11 @@ func youngEnough(client kubernetes.Interface) error {
 // that checks nodes' certificates reads no logs then.
 func certify(ctx context.Context, client kubernetes.Interface, name string) (tls.Certificate, *x509.CertPool, error) {
 	callers, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return tls.Certificate{}, nil, fmt.Errorf("who may call the nodes: %w", err)
 	}
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(callers.Data["client-ca-file"])) // none: then nobody may
+	pool.AppendCertsFromPEM([]byte(callers.Data["client-ca-file"])) // none: then nobody comes with a certificate
 	serving, err := signed(ctx, client, name)
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "The cluster signs no certificate for the nodes' port; they sign one themselves")

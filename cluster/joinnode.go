@@ -80,7 +80,7 @@ func (j *Joined) start(ctx, running context.Context, way Way, o Options, step St
 		return err
 	}
 	began = time.Now()
-	if j.nodes, err = startNode(as, j.runtime, o, j.folder.path); err != nil {
+	if j.nodes, err = startNode(as, j.runtime, o, j.folder.path, nil); err != nil {
 		return err
 	}
 	if err := j.nodes.waitReady(ctx, client); err != nil {

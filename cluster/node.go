@@ -23,6 +23,7 @@ import (
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/credentials"
+	"github.com/podling/podling/kubelet/worker"
 )
 
 const (
@@ -43,20 +44,21 @@ type nodes struct {
 	err    error // why they ended; read after done
 }
 
-// startNodes starts the cluster's node, or its simulated ones; none is Ready yet.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+// startNodes starts the cluster's node, or its simulated ones; none is Ready yet. decided, if set, is
+// told of their decisions.
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
 			return nil, err
 		}
-		return startFleet(identity, o, dir)
+		return startFleet(identity, o, dir, decided)
 	}
 	identity, err := cp.NodeIdentity(o.NodeName, []net.IP{controlplane.HostIP()})
 	if err != nil {
 		return nil, err
 	}
-	return startNode(member{NodeIdentity: identity}, r, o, dir)
+	return startNode(member{NodeIdentity: identity}, r, o, dir, decided)
 }
 
 // A member is who a node is in its cluster.
@@ -67,7 +69,7 @@ type member struct {
 }
 
 // startNode starts a node whose containers are real.
-func startNode(as member, r *containerRuntime, o Options, dir string) (*nodes, error) {
+func startNode(as member, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
 	taints, err := o.taints()
 	if err != nil {
@@ -91,6 +93,7 @@ func startNode(as member, r *containerRuntime, o Options, dir string) (*nodes, e
 		ClientCAs:   as.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
+		Decided:         decided,
 	}
 	if as.instance != "" {
 		config.Annotations = map[string]string{credentials.InstanceAnnotation: as.instance}

@@ -67,6 +67,9 @@ type Options struct {
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
 	Eviction eviction.Config
+	// RecordDecisions is a file in which each decision about a pod is written down, with all that it was
+	// made from; "" for none.
+	RecordDecisions string
 	// Verbosity is what upstream calls -v.
 	Verbosity int
 }
@@ -81,6 +84,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
 	fs.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "how long a node may be silent before it counts as gone, and its pods are tainted out of it (default: 50s)")
+	fs.StringVar(&o.RecordDecisions, "record-decisions", o.RecordDecisions, "file in which to write down each decision about a pod, with all that it was made from, for podling replay --verify")
 }
 
 // AddFolderFlags makes flags of where things are kept, and of how much is logged there.
@@ -186,6 +190,9 @@ func (o *Options) checkRuntime() error {
 		}
 		if o.PodManifestPath != "" {
 			return errors.New("--runtime none has no node to run static pods, so it does not go with --pod-manifest-path")
+		}
+		if o.RecordDecisions != "" {
+			return errors.New("--runtime none has no node that decides, so it does not go with --record-decisions")
 		}
 	case RuntimeSim:
 		return o.checkSim()

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -76,8 +77,7 @@ func playAll(t *testing.T, up func(ctx context.Context, binary string) (Runner, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner.Jobs = jobs
-	err = runner.Run(t.Context(), scenarios, func(r Result) {
+	report := func(r Result) {
 		t.Run(r.Scenario.Name, func(t *testing.T) {
 			t.Logf("took %v", r.Took)
 			if r.Err != nil {
@@ -87,8 +87,23 @@ func playAll(t *testing.T, up func(ctx context.Context, binary string) (Runner, 
 				t.Errorf("does not hold:\n%s", strings.Join(r.Verdict.Differences, "\n"))
 			}
 		})
-	})
+	}
+	var crowd, alone []Scenario
+	single, err := Names("alone.txt")
 	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scenarios {
+		if slices.Contains(single, s.Name) {
+			alone = append(alone, s)
+		} else {
+			crowd = append(crowd, s)
+		}
+	}
+	runner.Jobs = jobs
+	err = runner.Run(t.Context(), crowd, report)
+	runner.Jobs = 1
+	if err := errors.Join(err, runner.Run(t.Context(), alone, report)); err != nil {
 		t.Error(err)
 	}
 	if err := stop(); err != nil {

@@ -39,6 +39,9 @@ type Config struct {
 	// Scheduled bounds the scheduler's Events about pods that it has placed. By default there is one
 	// for each.
 	Scheduled EventLimit
+	// PercentageOfNodesToScore bounds how many nodes the scheduler looks at for a pod, never fewer than
+	// a hundred that fit; 0 is upstream's default, by the number of nodes.
+	PercentageOfNodesToScore int32
 	// Verbosity is upstream's -v: what goes to the log beyond warnings and errors.
 	Verbosity int
 	// Step, if set, is told of each part that is ready, and how long that took. It may be called

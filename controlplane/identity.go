@@ -122,7 +122,7 @@ func (c *ControlPlane) near(s subject) (*rest.Config, error) {
 	}
 	return internal(&rest.Config{
 		Host:      c.addresses.url(), // is not dialed
-		Transport: inprocess.New(c.apiServer.chain.GenericAPIServer.Handler, pair.cert),
+		Transport: inprocess.New(c.apiServer.near, pair.cert),
 		QPS:       -1,
 	}), nil
 }

@@ -41,7 +41,7 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	var starting errgroup.Group
 	starting.Go(func() (err error) {
 		ready := step("scheduler")
-		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg.Scheduled); err == nil {
+		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg); err == nil {
 			ready()
 		}
 		return err

@@ -84,6 +84,8 @@ type Config struct {
 
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
+
+	Decided worker.Decided // if set, is told of each decision about a pod
 }
 
 // DefaultMaxPods is how many pods a node has at most if nobody says otherwise.
@@ -141,7 +143,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
-		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle,
+		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle, Decided: cfg.Decided,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}

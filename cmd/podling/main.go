@@ -42,6 +42,8 @@ func newRootCommand() *cobra.Command {
 		newTokenCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newUICommand(),
+		newReplayCommand(),
 		newExplainCommand(),
 		newAtlasCommand(),
 		newFaultCommand(),

@@ -23,6 +23,7 @@ func newUpCommand() *cobra.Command {
 	var options cluster.Options
 	var endWithInput bool
 	var background background
+	page := upPage{}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a cluster up, and keep it up until interrupted",
@@ -42,6 +43,7 @@ cluster is ready, and podling down ends it.`,
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
   podling up --runtime sim --nodes 100 --sim-profile flaky.yaml
   podling up --runtime sim --clock virtual
+  podling up --runtime sim --ui
   podling up --pod-manifest-path /etc/kubernetes/manifests
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
@@ -59,18 +61,23 @@ cluster is ready, and podling down ends it.`,
 			background.begin()
 			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			return up(ctx, cmd, options, background)
+			return up(ctx, cmd, options, &page, background)
 		},
 	}
 	options.AddFlags(cmd.Flags())
 	addEndsWithInput(cmd, &endWithInput)
 	background.addFlags(cmd)
+	cmd.Flags().BoolVar(&page.wanted, "ui", false, "show the pods in a browser too: the page's address is printed (docs/ui.md)")
+	addPortFlag(cmd, "ui-port", &page.port)
 	return cmd
 }
 
 // up keeps a cluster up until ctx ends.
-func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, background background) error {
+func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *upPage, background background) error {
 	began := time.Now()
+	if err := page.listen(); err != nil {
+		return err
+	}
 	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
 	})
@@ -85,12 +92,14 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, backgr
 		return errors.Join(err, stopCluster(ctx, c))
 	}
 
+	pageEnded := page.serve(ctx, cmd, c.Admin())
 	select {
 	case <-ctx.Done():
 	case <-c.Done():
 		err = c.Err()
+	case <-pageEnded: // why, stop tells
 	}
-	return errors.Join(err, stopCluster(ctx, c))
+	return errors.Join(err, page.stop(), stopCluster(ctx, c))
 }
 
 // fewNodes is how many nodes are named in the line that says what is ready.
