@@ -87,6 +87,7 @@ func (o *Options) checkSim() error {
 		flag string
 		set  bool
 	}{
+		{"--node-labels", len(o.Labels) > 0}, {"--register-with-taints", len(o.Taints) > 0},
 		{"--cri", o.CRI != ""}, {"--image", len(o.Images) > 0}, {"--registry-mirror", len(o.RegistryMirrors) > 0}, {"--pod-manifest-path", o.PodManifestPath != ""},
 	} {
 		if real.set {

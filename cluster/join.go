@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -36,10 +37,13 @@ const (
 	certifyPatience = 10 * time.Second
 )
 
-// Joined are simulated nodes in a cluster that runs elsewhere.
+// Joined are nodes in a cluster that runs elsewhere.
 type Joined struct {
-	nodes  *nodes
-	folder *folder
+	nodes   *nodes
+	folder  *folder
+	runtime *containerRuntime  // nil where containers only exist in memory
+	log     *os.File           // of a real node
+	ending  context.CancelFunc // of a real node: ends what keeps its credentials young
 }
 
 // Join adds simulated nodes to the cluster of config, whose user may write nodes, their leases, pods'
@@ -160,13 +164,23 @@ func (j *Joined) Done() <-chan struct{} { return j.nodes.done }
 func (j *Joined) Err() error { return j.nodes.err }
 
 // Stop ends the nodes. Their Nodes and pods stay in the API: they look like nodes that lost power, and
-// go on when they are started again.
+// go on when they are started again. Containers that are real go on running.
 func (j *Joined) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	var errs []error
 	if j.nodes != nil {
 		errs = append(errs, j.nodes.stop(ctx))
+	}
+	if j.ending != nil {
+		j.ending()
+	}
+	if j.runtime != nil {
+		const containersStay = false
+		errs = append(errs, j.runtime.stop(ctx, containersStay))
+	}
+	if j.log != nil {
+		errs = append(errs, controlplane.CloseLog(j.log))
 	}
 	return errors.Join(append(errs, j.folder.close())...)
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
+	"github.com/podling/podling/kubelet/credentials"
 	"github.com/podling/podling/kubelet/worker"
 )
 
@@ -51,33 +54,49 @@ func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, d
 		}
 		return startFleet(identity, o, dir, decided)
 	}
-	return startNode(cp, r, o, dir, decided)
+	identity, err := cp.NodeIdentity(o.NodeName, []net.IP{controlplane.HostIP()})
+	if err != nil {
+		return nil, err
+	}
+	return startNode(member{NodeIdentity: identity}, r, o, dir, decided)
+}
+
+// A member is who a node is in its cluster.
+type member struct {
+	controlplane.NodeIdentity
+	renewed  func() *tls.Certificate // in place of ServingCert, as soon as it gives one; may be nil
+	instance string                  // the data folder that the node has; "" in a cluster of its own
 }
 
 // startNode starts a node whose containers are real.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
+func startNode(as member, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
-	ip := controlplane.HostIP()
-	identity, err := cp.NodeIdentity(name, []net.IP{ip})
+	taints, err := o.taints()
 	if err != nil {
 		return nil, err
 	}
 	config := kubelet.Config{
 		NodeName:    name,
-		NodeIP:      ip,
+		NodeIP:      controlplane.HostIP(),
+		Labels:      o.Labels,
+		Taints:      taints,
 		MaxPods:     o.MaxPods,
 		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
-		Client:      identity.Config,
+		Client:      as.Config,
 		Runtime:     r.cri,
 		Images:      r.cri,
-		ServingCert: identity.ServingCert,
-		ClientCAs:   identity.ClientCAs,
+		ServingCert: as.ServingCert,
+		Renewed:     as.renewed,
+		ClientCAs:   as.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
 		Decided:         decided,
+	}
+	if as.instance != "" {
+		config.Annotations = map[string]string{credentials.InstanceAnnotation: as.instance}
 	}
 	k, err := onNodePort(func(address string) (*kubelet.Kubelet, error) {
 		config.Listen = address
@@ -129,7 +148,11 @@ func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) erro
 	}()
 	left := sets.New(n.names...)
 	why := "it has not registered"
-	source := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
+	which := fields.Everything()
+	if len(n.names) == 1 { // a node may look at itself alone
+		which = fields.OneTermEqualSelector(metav1.ObjectNameField, n.names[0])
+	}
+	source := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", which)
 	_, err := watchtools.UntilWithSync(ctx, source, &corev1.Node{}, nil, func(event watch.Event) (bool, error) {
 		object, ok := event.Object.(*corev1.Node)
 		if !ok || event.Type == watch.Deleted {

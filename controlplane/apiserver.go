@@ -29,9 +29,9 @@ const (
 	frontProxyName = "front-proxy-client"
 )
 
-// anonymousOnlyHealth lets callers without credentials see whether the API server is well, and
-// nothing else (KEP-4633).
-const anonymousOnlyHealth = `apiVersion: apiserver.config.k8s.io/v1
+// anonymousOnly lets callers without credentials see whether the API server is well, and, since a node
+// that is to join has none yet, how the cluster is reached; nothing else (KEP-4633).
+const anonymousOnly = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous:
   enabled: true
@@ -39,6 +39,7 @@ anonymous:
   - path: /livez
   - path: /readyz
   - path: /healthz
+  - path: /api/v1/namespaces/kube-public/configmaps/cluster-info
 `
 
 // apiServer is upstream's API server with its aggregation layer, serving.
@@ -157,7 +158,7 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 		return nil, err
 	}
 	authentication := p.path("authentication.yaml")
-	if err := writeIfDifferent(authentication, []byte(anonymousOnlyHealth)); err != nil {
+	if err := writeIfDifferent(authentication, []byte(anonymousOnly)); err != nil {
 		return nil, err
 	}
 
@@ -177,6 +178,7 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 
 	o.Authentication.ClientCert.ClientCA = p.path("ca.crt")
 	o.Authentication.AuthenticationConfigFile = authentication
+	o.Authentication.BootstrapToken.Enable = true
 	o.Authentication.RequestHeader.ClientCAFile = p.path("front-proxy-ca.crt")
 	o.Authentication.RequestHeader.AllowedNames = []string{frontProxyName}
 	o.Authentication.RequestHeader.UsernameHeaders = []string{"X-Remote-User"}

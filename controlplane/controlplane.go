@@ -85,7 +85,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if c.log, err = openLog(filepath.Join(cfg.DataDir, "log"), cfg.Verbosity); err != nil {
+	if c.log, err = OpenLog(filepath.Join(cfg.DataDir, "log"), "controlplane", cfg.Verbosity); err != nil {
 		return err
 	}
 	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
@@ -207,7 +207,7 @@ func (c *ControlPlane) end(ctx context.Context) error {
 		err = errors.Join(err, c.addresses.listener.Close())
 	}
 	if c.log != nil {
-		err = errors.Join(err, closeLog(c.log))
+		err = errors.Join(err, CloseLog(c.log))
 	}
 	return err
 }

@@ -22,6 +22,8 @@ const (
 
 	groupMasters = "system:masters"
 	groupNodes   = "system:nodes"
+
+	userNodePrefix = "system:node:"
 )
 
 // NodeIdentity is what a node needs to take part in the cluster.
@@ -37,7 +39,7 @@ type NodeIdentity struct {
 
 // NodeIdentity makes an identity for the node of that name, whose port is reached at ips.
 func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, error) {
-	user := "system:node:" + name
+	user := userNodePrefix + name
 	config, err := c.near(subject{commonName: user, groups: []string{groupNodes}})
 	if err != nil {
 		return NodeIdentity{}, fmt.Errorf("identity of node %s: %w", name, err)

@@ -22,6 +22,7 @@ const stopPatience = 20 * time.Second
 func newUpCommand() *cobra.Command {
 	var options cluster.Options
 	var endWithInput bool
+	var background background
 	page := upPage{}
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -33,8 +34,12 @@ are as many nodes as --nodes or --node-file says, whose containers only exist in
 Each step is reported with the time it took. When all is ready, one line on standard output says
 where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
 containers go on running and are found again by the next start; with --ephemeral nothing stays. A
-second interrupt ends the process at once.`,
+second interrupt ends the process at once.
+
+With --detach all that happens in the background, in a session of its own: podling up returns when the
+cluster is ready, and podling down ends it.`,
 		Example: `  podling up
+  podling up --detach
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
   podling up --runtime sim --nodes 100 --sim-profile flaky.yaml
   podling up --runtime sim --clock virtual
@@ -43,20 +48,32 @@ second interrupt ends the process at once.`,
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if background.detach {
+				if options.Ephemeral {
+					return usageError{errors.New("--ephemeral has no data folder by which podling down would find it, so it does not go with --detach")}
+				}
+				dir, err := options.DataFolder(false)
+				if err != nil {
+					return err
+				}
+				return background.start(cmd, dir, endWithInput)
+			}
+			background.begin()
 			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			return up(ctx, cmd, options, &page)
+			return up(ctx, cmd, options, &page, background)
 		},
 	}
 	options.AddFlags(cmd.Flags())
 	addEndsWithInput(cmd, &endWithInput)
+	background.addFlags(cmd)
 	cmd.Flags().BoolVar(&page.wanted, "ui", false, "show the pods in a browser too: the page's address is printed (docs/ui.md)")
 	addPortFlag(cmd, "ui-port", &page.port)
 	return cmd
 }
 
 // up keeps a cluster up until ctx ends.
-func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *upPage) error {
+func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *upPage, background background) error {
 	began := time.Now()
 	if err := page.listen(); err != nil {
 		return err
@@ -71,7 +88,9 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *
 		return err
 	}
 	ready := append([]string{"ready", "kubeconfig=" + c.Kubeconfig()}, nodesReady(c.NodeNames())...)
-	fmt.Fprintf(cmd.OutOrStdout(), "%s after %.1fs\n", strings.Join(ready, " "), time.Since(began).Seconds())
+	if err := background.ready(cmd, fmt.Sprintf("%s after %.1fs", strings.Join(ready, " "), time.Since(began).Seconds())); err != nil {
+		return errors.Join(err, stopCluster(ctx, c))
+	}
 
 	pageEnded := page.serve(ctx, cmd, c.Admin())
 	select {

@@ -23,6 +23,7 @@ type Pod struct {
 	tell    Outcome
 	running map[string]stops // by container ID
 	done    sync.WaitGroup
+	tally   tally
 
 	mu    sync.Mutex
 	asked map[string]time.Time // when it was last due to ask whether a container is alive, by name
@@ -36,7 +37,7 @@ type stops struct {
 
 // Pod gives the probes of one pod, all idle.
 func (ps *Probers) Pod(clk clock.Clock, tell Outcome) *Pod {
-	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}, asked: map[string]time.Time{}}
+	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}, asked: map[string]time.Time{}, tally: tally{counts: ps.counts}}
 }
 
 // Sync begins to probe containers that run and have probes, and no longer probes
@@ -88,6 +89,7 @@ func (p *Pod) Stop() {
 		delete(p.running, id)
 	}
 	p.done.Wait()
+	p.tally.clear()
 }
 
 // container runs one container's probes: the startup probe first and alone, then
@@ -129,6 +131,7 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 	var count lifecycle.ProbeCount
 	var told *bool
 	for clock.Wait(ctx, p.clock, due.Sub(p.clock.Now())) {
+		began := p.clock.Now()
 		t.ending = living.Err() != nil
 		if kind == Liveness {
 			p.mu.Lock()
@@ -136,6 +139,7 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 			p.mu.Unlock()
 		}
 		if success, known := p.probers.ask(ctx, kind, probe, t); known {
+			p.tally.add(t.pod, t.c.Name, kind, success, p.clock.Since(began))
 			var settled bool
 			if count, settled = count.Add(probe, success); settled {
 				if told == nil || *told != success {
