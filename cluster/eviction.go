@@ -52,7 +52,7 @@ func (o *Options) checkNode() error {
 	if err := o.Eviction.Check(); err != nil {
 		return UsageError{fmt.Errorf("--eviction-soft %s: %w: say --eviction-soft-grace-period SIGNAL=1m30s", said(o.Eviction.Soft, "<"), err)}
 	}
-	return nil
+	return o.Shutdown.complete()
 }
 
 // UsageError is options that contradict each other or make no sense.

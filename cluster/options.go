@@ -67,6 +67,9 @@ type Options struct {
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
 	Eviction eviction.Config
+	// Shutdown says how long pods have to end before the machine goes down. Default: that is not
+	// watched for.
+	Shutdown Shutdown
 	// RecordDecisions is a file in which each decision about a pod is written down, with all that it was
 	// made from; "" for none.
 	RecordDecisions string
@@ -102,6 +105,7 @@ func (o *Options) AddMachineFlags(fs *pflag.FlagSet) {
 	fs.StringToStringVar(&o.Labels, "node-labels", o.Labels, "labels that the node has beside its own, like zone=a,disk=ssd")
 	fs.StringSliceVar(&o.Taints, "register-with-taints", o.Taints, "taints that the node has when it first registers, like dedicated=build:NoSchedule")
 	o.addEvictionFlags(fs)
+	o.Shutdown.addFlags(fs)
 }
 
 // AddNodesFlags makes flags of what there is to say of nodes that may be simulated.

@@ -43,6 +43,13 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		{"--runtime none --eviction-max-pod-grace-period -1", "--eviction-max-pod-grace-period -1"},
 		{"--runtime none --eviction-pressure-transition-period -1s", "--eviction-pressure-transition-period -1s"},
 		{"--runtime none --eviction-soft memory.available<1Gi", "--eviction-soft memory.available<1Gi: grace period must be specified for the soft eviction threshold memory.available: say --eviction-soft-grace-period"},
+		{"--runtime none --shutdown-grace-period 10ms", "--shutdown-grace-period, --shutdown-grace-period-critical-pods: shutdownGracePeriod 10ms"},
+		{"--runtime none --shutdown-grace-period 1s --shutdown-grace-period-critical-pods 2s", "shutdownGracePeriodCriticalPods 2s is a part of"},
+		{"--runtime none --shutdown-grace-period 1s --shutdown-grace-period-by-pod-priority 0=1s", "leave them out"},
+		{"--runtime none --shutdown-grace-period-by-pod-priority high=1s", `"high" is not a priority`},
+		{"--runtime none --shutdown-grace-period-by-pod-priority 0=1500ms", "0=1500ms: want a time of whole seconds"},
+		{"--runtime none --shutdown-grace-period-by-pod-priority 0=0s", "there is no time for any pod"},
+		{"--runtime sim --shutdown-grace-period 10s", "does not go with --shutdown-grace-period"},
 	} {
 		t.Run(test.flags, func(t *testing.T) {
 			_, err := Up(t.Context(), parse(t, test.flags), nil)

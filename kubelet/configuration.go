@@ -34,6 +34,7 @@ func (c Config) configuration() *kubeletconfig.KubeletConfiguration {
 		EvictionMinimumReclaim:           maps.Clone(evict.MinimumReclaim),
 		EvictionPressureTransitionPeriod: metav1.Duration{Duration: evict.Transition},
 		EvictionMaxPodGracePeriod:        int32(evict.MaxPodGrace),
+		ShutdownGracePeriodByPodPriority: c.Shutdown,
 		EnableServer:                     new(true),
 	}
 	if address, port, err := net.SplitHostPort(c.Listen); err == nil {

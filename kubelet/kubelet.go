@@ -8,7 +8,7 @@
 //
 // The other folders are what a worker acts with (image, volume, environment,
 // dns, hook, cgroup), what ends pods for the node's sake (stats, eviction,
-// preemption), and what makes the node a node of its cluster (node, server).
+// preemption, shutdown), and what makes the node a node of its cluster (node, server).
 package kubelet
 
 import (
@@ -46,12 +46,14 @@ import (
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
+	"github.com/podling/podling/kubelet/shutdown"
 	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/stats"
 	"github.com/podling/podling/kubelet/userns"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/kubelet/worker"
+	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
 
@@ -85,6 +87,8 @@ type Config struct {
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
 
+	Shutdown shutdown.Periods // that pods have before the machine goes down; none: that is not watched for
+
 	Decided worker.Decided // if set, is told of each decision about a pod
 }
 
@@ -103,6 +107,7 @@ type Kubelet struct {
 	shared   *worker.Node
 	cgroups  *cgroup.Manager
 	evictor  *eviction.Manager
+	ending   *shutdown.Manager
 	recorder *recorder
 }
 
@@ -173,7 +178,19 @@ func New(cfg Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
 	}
-	k.desk.pressed = k.evictor.Admit
+	k.ending, err = shutdown.New(cfg.Shutdown, shutdown.Node{
+		Pods: k.desk.active, Evict: k.desk.evict, Clock: clk, Ending: func(is bool) { k.node.Ending(is) },
+		Event: func(reason, message string) { k.node.Event(v1.EventTypeNormal, reason, message) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
+	}
+	k.desk.unfit = func(pod *v1.Pod) *lifecycle.Rejection {
+		if no := k.evictor.Admit(pod); no != nil {
+			return no
+		}
+		return k.ending.Admit(pod)
+	}
 	if cfg.PodManifestPath != "" {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
@@ -238,6 +255,7 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	go logs.New(k.config.LogDir, k.config.Runtime, logs.Of{PodUID: worker.LabelPodUID, Container: worker.LabelContainerName}).Run(ctx)
 	go k.pods.Run(ctx)
 	go k.evictor.Run(ctx)
+	go k.ending.Run(ctx)
 	look := make(chan struct{}, 1)
 	again := func() {
 		select {
@@ -279,6 +297,21 @@ func (k *Kubelet) takePods(ctx context.Context, again func()) {
 func (k *Kubelet) badManifest(problem error) {
 	klog.Background().Error(problem, "A static pod's manifest")
 	k.node.Event(v1.EventTypeWarning, "FailedValidation", problem.Error())
+}
+
+// lastWords is how long the API server has to take what became of pods that were ended with the node.
+const lastWords = 5 * time.Second
+
+// Shutdown ends the node's pods in order, as before its machine goes down, and has it take no more
+// (kubelet/shutdown). It returns when they are gone or have had their time, and the API server was told,
+// or when ctx ends. Run has to go on meanwhile.
+func (k *Kubelet) Shutdown(ctx context.Context) {
+	k.ending.Shutdown(ctx)
+	soon, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	if !k.shared.Reporter.Flush(soon) {
+		klog.FromContext(ctx).Info("The API server was not told how all pods ended")
+	}
 }
 
 // RemoveCgroups removes what a node that has ended leaves in the cgroup file
