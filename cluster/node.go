@@ -84,6 +84,7 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 		MaxPods:     o.MaxPods,
 		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
+		ImageGC:     o.ImageGC,
 		Shutdown:    o.Shutdown.periods,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),

@@ -32,7 +32,7 @@ type desk struct {
 	object func() *v1.Node // the node as far as it is known
 	// unfit says why a node that is short of something, or shuts down, does not take a pod.
 	unfit func(*v1.Pod) *lifecycle.Rejection
-	done    sync.WaitGroup
+	done  sync.WaitGroup
 
 	mu       sync.Mutex
 	ctx      context.Context // nil until there is work

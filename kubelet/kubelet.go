@@ -87,6 +87,8 @@ type Config struct {
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
 
+	ImageGC image.Policy // when images that nobody uses are removed; upstream's if zero
+
 	Shutdown shutdown.Periods // that pods have before the machine goes down; none: that is not watched for
 
 	Decided worker.Decided // if set, is told of each decision about a pod
@@ -108,6 +110,7 @@ type Kubelet struct {
 	cgroups  *cgroup.Manager
 	evictor  *eviction.Manager
 	ending   *shutdown.Manager
+	images   *image.Collector
 	recorder *recorder
 }
 
@@ -118,6 +121,9 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
+	}
+	if cfg.ImageGC == (image.Policy{}) {
+		cfg.ImageGC = image.DefaultPolicy
 	}
 	for _, dir := range []string{cfg.RootDir, cfg.LogDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -178,6 +184,7 @@ func New(cfg Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
 	}
+	k.images = image.NewCollector(k.shared.Images, cfg.Runtime, cfg.ImageGC, imagesDisk(meter), func(reason, message string) { k.warn(nil, nil, reason, message) })
 	k.ending, err = shutdown.New(cfg.Shutdown, shutdown.Node{
 		Pods: k.desk.active, Evict: k.desk.evict, Clock: clk, Ending: func(is bool) { k.node.Ending(is) },
 		Event: func(reason, message string) { k.node.Event(v1.EventTypeNormal, reason, message) },
@@ -256,6 +263,8 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	go k.pods.Run(ctx)
 	go k.evictor.Run(ctx)
 	go k.ending.Run(ctx)
+	go k.images.Run(ctx)
+	go k.desk.tidy(ctx)
 	look := make(chan struct{}, 1)
 	again := func() {
 		select {

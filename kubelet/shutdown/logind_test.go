@@ -171,7 +171,7 @@ func TestLogind(t *testing.T) {
 			t.Error("a node that shuts down takes a pod")
 		}
 		l.say(false)
-		l.until(h, "NodeShutdown Shutdown manager detected shutdown cancellation")
+		l.until(h, "Shutdown Shutdown manager detected shutdown cancellation")
 		if m.Admit(nil) != nil {
 			t.Error("a node that does not shut down after all takes no pod")
 		}

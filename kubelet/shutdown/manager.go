@@ -17,8 +17,9 @@ const (
 	terminated = "Terminated"
 	message    = "Pod was terminated in response to imminent node shutdown."
 
-	nodeShutdown = "NodeShutdown" // of a pod that is refused, and of the node's Events
+	nodeShutdown = "NodeShutdown" // of a pod that is refused
 	refusal      = "Pod was rejected as the node is shutting down."
+	shutdown     = "Shutdown" // of the node's Events
 	detected     = "Shutdown manager detected shutdown event"
 	cancelled    = "Shutdown manager detected shutdown cancellation"
 )
@@ -100,7 +101,7 @@ func (m *Manager) set(ending bool, why string) {
 	m.mu.Unlock()
 	if changed {
 		m.node.Ending(ending)
-		m.node.Event(nodeShutdown, why)
+		m.node.Event(shutdown, why)
 	}
 }
 

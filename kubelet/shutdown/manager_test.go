@@ -104,9 +104,9 @@ func TestShutdown(t *testing.T) {
 				if no := m.Admit(&v1.Pod{}); no != nil {
 					t.Errorf("after the shutdown was called off: %v", no)
 				}
-				want := slices.Concat([]string{"0s ending true", "0s NodeShutdown Shutdown manager detected shutdown event"}, test.want)
-				at := h.told[len(h.told)-1][:len(h.told[len(h.told)-1])-len("NodeShutdown Shutdown manager detected shutdown cancellation")]
-				want = append(want, at+"ending false", at+"NodeShutdown Shutdown manager detected shutdown cancellation")
+				want := slices.Concat([]string{"0s ending true", "0s Shutdown Shutdown manager detected shutdown event"}, test.want)
+				at := h.told[len(h.told)-1][:len(h.told[len(h.told)-1])-len("Shutdown Shutdown manager detected shutdown cancellation")]
+				want = append(want, at+"ending false", at+"Shutdown Shutdown manager detected shutdown cancellation")
 				if !slices.Equal(h.told, want) {
 					t.Errorf("%q\nwant\n%q", h.told, want)
 				}
