@@ -84,6 +84,8 @@ func TestControlPlane(t *testing.T) {
 		}
 	})
 
+	t.Run("a node keeps to its own", func(t *testing.T) { nodeKeepsToItsOwn(t, c, admin) })
+
 	t.Run("strangers see health and no more", func(t *testing.T) {
 		stranger := &http.Client{Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true,
