@@ -148,7 +148,7 @@ func (c *ControlPlane) startAPI(ctx context.Context, etcdServers []string, step 
 	if err != nil {
 		return err
 	}
-	if c.apiServer, err = newAPIServer(ctx, options); err != nil {
+	if c.apiServer, err = newAPIServer(ctx, options, c.etcd); err != nil {
 		return err
 	}
 	if err := c.apiServer.serve(); err != nil {
