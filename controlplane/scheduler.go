@@ -39,7 +39,7 @@ func startScheduler(ctx context.Context, client *rest.Config, cfg Config) (<-cha
 	broadcaster := events.NewEventBroadcasterAdapterWithContext(ctx, typed)
 	s, err := scheduler.New(ctx, typed, informers, dynamicInformers,
 		func(name string) events.EventRecorderLogger {
-			return cfg.Scheduled.recorder(broadcaster.NewRecorder(name))
+			return limited(broadcaster.NewRecorder(name), cfg.Scheduled)
 		},
 		scheduler.WithComponentConfigVersion(config.APIVersion),
 		scheduler.WithKubeConfig(client),
