@@ -72,6 +72,9 @@ func (o *Options) checkNode() error {
 	if err := o.ImageGC.Check(); err != nil {
 		return UsageError{fmt.Errorf("--image-gc-high-threshold and its like: %w", err)}
 	}
+	if _, err := o.reserved(); err != nil {
+		return err
+	}
 	return o.Shutdown.complete()
 }
 

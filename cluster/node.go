@@ -76,12 +76,17 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 	if err != nil {
 		return nil, err
 	}
+	reserved, err := o.reserved()
+	if err != nil {
+		return nil, err
+	}
 	config := kubelet.Config{
 		NodeName:    name,
 		NodeIP:      controlplane.HostIP(),
 		Labels:      o.Labels,
 		Taints:      taints,
 		MaxPods:     o.MaxPods,
+		Reserved:    reserved,
 		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
 		ImageGC:     o.ImageGC,

@@ -69,6 +69,8 @@ type Options struct {
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
 	Eviction eviction.Config
+	// SystemReserved and KubeReserved are what of the machine's cpu, memory and ephemeral-storage is not pods'.
+	SystemReserved, KubeReserved map[string]string
 	// ImageGC says when the node removes images that nobody uses. Default: upstream's.
 	ImageGC image.Policy
 	// Shutdown says how long pods have to end before the machine goes down. Default: that is not
@@ -109,6 +111,7 @@ func (o *Options) AddMachineFlags(fs *pflag.FlagSet) {
 	fs.StringToStringVar(&o.Labels, "node-labels", o.Labels, "labels that the node has beside its own, like zone=a,disk=ssd")
 	fs.StringSliceVar(&o.Taints, "register-with-taints", o.Taints, "taints that the node has when it first registers, like dedicated=build:NoSchedule")
 	o.addEvictionFlags(fs)
+	o.addReservedFlags(fs)
 	o.addImageFlags(fs)
 	o.Shutdown.addFlags(fs)
 }

@@ -34,6 +34,7 @@ func (c Config) configuration() *kubeletconfig.KubeletConfiguration {
 		EvictionMinimumReclaim:           maps.Clone(evict.MinimumReclaim),
 		EvictionPressureTransitionPeriod: metav1.Duration{Duration: evict.Transition},
 		EvictionMaxPodGracePeriod:        int32(evict.MaxPodGrace),
+		SystemReserved:                   words(c.Reserved),
 		ImageGCHighThresholdPercent:      new(int32(c.ImageGC.High)),
 		ImageGCLowThresholdPercent:       new(int32(c.ImageGC.Low)),
 		ImageMinimumGCAge:                metav1.Duration{Duration: c.ImageGC.MinAge},

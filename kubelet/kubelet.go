@@ -85,6 +85,7 @@ type Config struct {
 	NodeGrace time.Duration // that it may be silent before it counts as gone; upstream's 50 s if 0
 
 	MaxPods  int             // at once; 110 if 0
+	Reserved v1.ResourceList // of the machine, for programs that are no pods: cpu, memory, ephemeral-storage
 	Eviction eviction.Config // when the node is short of something, and evicts pods
 
 	ImageGC image.Policy // when images that nobody uses are removed; upstream's if zero
@@ -171,6 +172,9 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.shared.Memory, err = memory(); err != nil {
 		return nil, err
 	}
+	if err := k.bound(); err != nil {
+		return nil, err
+	}
 	k.desk = newDesk(k.shared, func() *v1.Node { return k.node.Known() })
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
@@ -213,7 +217,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Taints: cfg.Taints, Annotations: cfg.Annotations, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
 		Port: k.server.Port, RootDir: cfg.RootDir, Grace: cfg.NodeGrace, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
-		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
+		Reserved: k.reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
 }
