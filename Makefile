@@ -101,9 +101,10 @@ lint: vet staticcheck ## vet, staticcheck and golangci-lint
 
 .PHONY: vuln
 vuln: ## known vulnerabilities in what podling calls, and in the programs it starts
-	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
-	cd tools && go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) -tags no_tracing,no_btrfs,no_devmapper,no_zfs $$(go list tool | grep -v '^$(RUNC)$$')
-	cd tools && CGO_ENABLED=1 go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) -tags seccomp,netgo,osusergo $(RUNC)
+	go build -o bin/.vuln/ ./cmd/podling # with its symbols: they say what is called
+	CGO_ENABLED=0 go -C tools build -tags no_tracing,no_btrfs,no_devmapper,no_zfs -o ../bin/.vuln/ $$(go -C tools list tool | grep -v '^$(RUNC)$$')
+	CGO_ENABLED=1 go -C tools build -tags seccomp,netgo,osusergo -o ../bin/.vuln/ $(RUNC)
+	lint/vuln.sh $(GOVULNCHECK) docs/security.md bin/.vuln/*
 
 .PHONY: clean
 clean: ## remove what was built
