@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type Cluster struct {
 	folder       *folder
 	controlPlane *controlplane.ControlPlane
 	runtime      *containerRuntime // nil without a node whose containers are real
+	network      *podNetwork       // nil without a node whose containers are real
 	nodes        *nodes            // nil without a node
 
 	stop    sync.Once
@@ -64,11 +66,15 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Kubeconfig == "" {
 		c.options.Kubeconfig = kubeconfigIn(c.folder.path)
 	}
+	pods, err := choosePodNetwork(c.options, c.folder.path)
+	if err != nil {
+		return err
+	}
 	starting, stage := errgroup.WithContext(ctx)
-	starting.Go(func() error { return c.startControlPlane(stage, step) })
+	starting.Go(func() error { return c.startControlPlane(stage, podAddress(c.options, pods), step) })
 	if c.options.Runtime == RuntimeContainerd {
 		starting.Go(func() (err error) {
-			c.runtime, err = startRuntime(stage, c.options, c.folder.path, step)
+			c.runtime, err = startRuntime(stage, c.options, c.folder.path, pods, step)
 			return err
 		})
 	}
@@ -85,7 +91,12 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Runtime != RuntimeNone {
 		starting.Go(func() (err error) {
 			began := time.Now()
-			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.options, c.folder.path); err != nil {
+			if c.runtime != nil {
+				if c.network, err = startPodNetwork(c.controlPlane, c.options, c.folder.path, pods); err != nil {
+					return err
+				}
+			}
+			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.network, c.options, c.folder.path); err != nil {
 				return err
 			}
 			if err := c.nodes.waitReady(stage, client); err != nil {
@@ -102,7 +113,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	return starting.Wait()
 }
 
-func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
+func (c *Cluster) startControlPlane(ctx context.Context, podAddress net.IP, step Step) error {
 	var scheduled controlplane.EventLimit
 	if c.options.Runtime == RuntimeSim {
 		scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
@@ -111,6 +122,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
 		DataDir:     c.folder.path,
 		Listen:      c.options.Listen,
+		PodAddress:  podAddress,
 		EtcdServers: c.options.EtcdServers,
 		Ephemeral:   c.options.Ephemeral,
 		Verbosity:   c.options.Verbosity,
@@ -187,6 +199,10 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
 		}
 		errs = append(errs, c.nodes.stop(ctx))
+	}
+	if c.network != nil {
+		needed, err := c.runtime.holds(ctx)
+		errs = append(errs, err, c.network.stop(needed && !c.options.Ephemeral))
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))

@@ -41,7 +41,7 @@ type nodes struct {
 }
 
 // startNodes starts the cluster's node, or its simulated ones; none is Ready yet.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
@@ -49,11 +49,11 @@ func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, d
 		}
 		return startFleet(identity, o, dir)
 	}
-	return startNode(cp, r, o, dir)
+	return startNode(cp, r, network, o, dir)
 }
 
 // startNode starts a node whose containers are real.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string) (*nodes, error) {
+func startNode(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string) (*nodes, error) {
 	name := o.NodeName
 	ip := controlplane.HostIP()
 	identity, err := cp.NodeIdentity(name, []net.IP{ip})
@@ -75,6 +75,8 @@ func startNode(cp *controlplane.ControlPlane, r *containerRuntime, o Options, di
 		ClientCAs:   identity.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
+		ClusterDNS:      network.dns,
+		ClusterDomain:   clusterDomain,
 	}
 	k, err := onNodePort(func(address string) (*kubelet.Kubelet, error) {
 		config.Listen = address

@@ -63,6 +63,8 @@ type Options struct {
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
 	Eviction eviction.Config
+	// Network is what there is to say of the network of a node whose containers are real.
+	Network Network
 	// Verbosity is what upstream calls -v.
 	Verbosity int
 }
@@ -81,6 +83,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
 	fs.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "how long a node may be silent before it counts as gone, and its pods are tainted out of it (default: 50s)")
 	o.addEvictionFlags(fs)
+	o.Network.addFlags(fs)
 	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
 }
 
@@ -104,7 +107,7 @@ func (o *Options) complete() error {
 			o.Runtime = RuntimeSim
 		}
 	}
-	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode()); err != nil {
+	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode(), o.Network.complete(o.Runtime)); err != nil {
 		return err
 	}
 	for _, image := range o.Images {

@@ -42,6 +42,8 @@ type Config struct {
 	Mirrors map[string]string
 	// Images are archives or OCI layout folders that are asked before any registry.
 	Images []string
+	// Network is what ChooseNetwork has chosen for Dir; Start chooses where nobody has.
+	Network Network
 	// Step, if set, is told of each thing that is ready and how long it took.
 	Step func(name string, took time.Duration)
 }
@@ -50,7 +52,7 @@ type Config struct {
 type Daemon struct {
 	files    layout
 	programs programs
-	network  network
+	network  Network
 	registry *http.Server
 
 	stopping chan struct{} // closed when containerd shall end
@@ -84,6 +86,7 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.network = cfg.Network
 	if err := d.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing containerd in %s: %w", dir, err)
 	}
@@ -104,8 +107,13 @@ func (d *Daemon) Endpoint() string { return "unix://" + d.files.socket() }
 
 // Stop ends containerd, with force if it has not ended by itself after five
 // seconds or when ctx ends. Containers go on; Start on the same folder finds
-// them again.
+// them again. Where no pod is left, neither are the bridge and its rules.
 func (d *Daemon) Stop(ctx context.Context) error {
+	return errors.Join(d.end(ctx), d.network.withdraw(ctx))
+}
+
+// end ends containerd and podling's registry.
+func (d *Daemon) end(ctx context.Context) error {
 	d.stop.Do(func() { close(d.stopping) })
 	select {
 	case <-d.ended:
@@ -143,9 +151,11 @@ func (d *Daemon) prepare(ctx context.Context) error {
 	if err := d.files.writeConfig(d.programs); err != nil {
 		return err
 	}
-	var err error
-	if d.network, err = d.files.chooseNetwork(); err != nil {
-		return err
+	if !d.network.subnet.IsValid() {
+		var err error
+		if d.network, err = d.files.chooseNetwork(); err != nil {
+			return err
+		}
 	}
 	return d.files.writeNetwork(d.network)
 }
@@ -171,11 +181,14 @@ func (d *Daemon) serve(set *images.Set, mirrors map[string]string) error {
 // start starts containerd and its minder and waits for the CRI.
 func (d *Daemon) start(ctx context.Context) error {
 	forwarded := make(chan error, 1)
+	if err := d.network.makeBridge(); err != nil {
+		klog.InfoS("Pods get no addresses", "reason", err)
+	}
 	go func() { forwarded <- d.network.forward(ctx) }()
 	p, err := d.launch()
 	if err != nil {
 		<-forwarded
-		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
+		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
 	answers, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -194,7 +207,7 @@ func (d *Daemon) start(ctx context.Context) error {
 			p.end(ctx)
 		}
 		<-forwarded
-		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
+		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
 	go d.mind(p)
 	if err := <-forwarded; err != nil {

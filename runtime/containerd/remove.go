@@ -33,7 +33,7 @@ const (
 // rules, and the folder. What the runtime does not remove by itself, because it
 // is dead or broken, is removed without it.
 func (d *Daemon) RemoveAll(ctx context.Context) error {
-	errs := []error{d.removePods(ctx), d.Stop(ctx)}
+	errs := []error{d.removePods(ctx), d.end(ctx)}
 	if shims, err := processesWith("-address", d.files.socket()); err != nil {
 		errs = append(errs, err)
 	} else {
@@ -43,7 +43,7 @@ func (d *Daemon) RemoveAll(ctx context.Context) error {
 		d.network.forget(),
 		unmountBelow(string(d.files)),
 		d.network.unforward(ctx),
-		removeBridge(d.network.name),
+		d.network.removeBridge(),
 		os.RemoveAll(string(d.files)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing containerd's %s: %w", d.files, err)
@@ -105,7 +105,7 @@ func endShims(ctx context.Context, shims []int) error {
 
 // forget removes what the CNI library has cached of pods that the runtime did
 // not remove.
-func (n network) forget() error {
+func (n Network) forget() error {
 	cached, err := filepath.Glob(filepath.Join(cniCache, n.name+"-*"))
 	for _, file := range cached {
 		err = errors.Join(err, os.Remove(file))
