@@ -19,6 +19,7 @@ const forwardPatience = 2 * time.Second
 type forwarder struct {
 	file  string
 	own   netip.AddrPort // is not asked, or a question would go in circles
+	port  string         // of the resolvers, which the file cannot say
 	slots chan struct{}
 
 	mu      sync.Mutex
@@ -27,7 +28,7 @@ type forwarder struct {
 }
 
 func newForwarder(file string, own netip.AddrPort) *forwarder {
-	return &forwarder{file: file, own: own, slots: make(chan struct{}, atOnce)}
+	return &forwarder{file: file, own: own, port: "53", slots: make(chan struct{}, atOnce)}
 }
 
 // ask gives the first answer, or says that there is none.
@@ -72,7 +73,7 @@ func (f *forwarder) resolvers() []string {
 		return nil
 	}
 	for _, server := range config.Servers {
-		if address := net.JoinHostPort(server, config.Port); address != f.own.String() {
+		if address := net.JoinHostPort(server, f.port); address != f.own.String() {
 			f.servers = append(f.servers, address)
 		}
 	}

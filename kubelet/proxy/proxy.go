@@ -59,11 +59,12 @@ func New(cfg Config) (*Proxy, error) {
 	if err := ipt.Present(); err != nil {
 		return nil, fmt.Errorf("iptables does not work here (Debian: apt-get install iptables; it takes root's CAP_NET_ADMIN, and a kernel with nf_tables or ip_tables): %w", err)
 	}
-	return &Proxy{config: cfg, ipt: ipt, prefix: prefix(cfg.Dir), gate: &gate{shut: make(chan struct{})}}, nil
+	return &Proxy{config: cfg, ipt: ipt, prefix: Prefix(cfg.Dir), gate: &gate{shut: make(chan struct{})}}, nil
 }
 
-// prefix of the chains' names, eight letters: the same after each start.
-func prefix(dir string) string {
+// Prefix is what the names of the chains begin with of the podling with that data folder: eight letters,
+// the same after each start.
+func Prefix(dir string) string {
 	hash := sha256.Sum256([]byte(dir))
 	return fmt.Sprintf("P%x-", hash[:3])
 }
