@@ -46,7 +46,7 @@ RUNC := github.com/opencontainers/runc
 TOOLS := bin/.tools
 .PHONY: tools
 tools: $(TOOLS) ## containerd, its shim, runc and the CNI plugins alone
-$(TOOLS): tools/go.mod tools/go.sum tools/need.sh
+$(TOOLS): tools/go.mod tools/go.sum tools/need.sh tools/install.sh
 	@mkdir -p bin
 	tools/need.sh
 	CGO_ENABLED=0 go -C tools build -tags no_tracing,no_btrfs,no_devmapper,no_zfs -ldflags '-s -w' -o ../bin/ $$(go -C tools list tool | grep -v '^$(RUNC)$$')
@@ -67,6 +67,12 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 .PHONY: conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
+
+.PHONY: test-ui
+test-ui: podling ## the page that podling ui shows, in Chromium
+	web/uitest/need.sh
+	npm --prefix web/uitest ci --no-audit --no-fund --loglevel=error
+	npm --prefix web/uitest test
 
 .PHONY: bench
 bench: build ## the figures in the README

@@ -55,7 +55,7 @@ var arrows = []arrow{
 		why: "upstream's programs are the control plane's alone",
 	},
 	{
-		from: "kubelet", not: []string{module + "/controlplane", module + "/trace", module + "/cluster"},
+		from: "kubelet", not: []string{module + "/controlplane", module + "/trace", module + "/cluster", module + "/replay", module + "/web"},
 		why: "a node knows its API server by an address, and nothing that looks at it",
 	},
 	{
@@ -72,8 +72,16 @@ var arrows = []arrow{
 		why: "a runtime runs containers and knows of no pods' rules",
 	},
 	{
-		from: "trace", not: []string{module + "/kubelet", module + "/lifecycle", module + "/controlplane", module + "/cluster", module + "/runtime"},
+		from: "trace", not: []string{module + "/kubelet", module + "/lifecycle", module + "/controlplane", module + "/cluster", module + "/runtime", module + "/replay", module + "/web"},
 		why: "a trace sees what the API server tells everybody",
+	},
+	{
+		from: "replay", not: []string{module + "/kubelet", module + "/controlplane", module + "/cluster", module + "/runtime"},
+		why: "a replay has what was recorded and the core, and no node",
+	},
+	{
+		from: "web", not: []string{module + "/kubelet", module + "/lifecycle", module + "/controlplane", module + "/cluster", module + "/runtime", module + "/replay"},
+		why: "the page shows what a trace saw",
 	},
 	{
 		from: "explain", but: "explain/check",
@@ -165,6 +173,12 @@ func TestArrowsCatch(t *testing.T) {
 		{"kubelet", module + "/runtime/cri", false},
 		{"runtime/cri", module + "/kubelet", true},
 		{"cluster", module + "/cmd/podling", true},
+		{"trace/otlp", module + "/lifecycle", true},
+		{"replay", module + "/lifecycle", false},
+		{"replay", module + "/kubelet/worker", true},
+		{"web", module + "/trace", false},
+		{"web", module + "/replay", true},
+		{"kubelet/worker", module + "/replay", true},
 		{"explain/gather", module + "/kubelet/node", true},
 		{"explain/gather", "k8s.io/client-go/kubernetes", false},
 	} {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/podling/podling/controlplane"
+	"github.com/podling/podling/replay"
 )
 
 // stopTimeout is how long what was started has to end when the start fails.
@@ -30,6 +31,7 @@ type Cluster struct {
 	runtime      *containerRuntime // nil without a node whose containers are real
 	network      *podNetwork       // nil without a node whose containers are real
 	nodes        *nodes            // nil without a node
+	decisions    *replay.Recorder  // nil if decisions are not written down
 
 	stop    sync.Once
 	stopErr error
@@ -89,14 +91,22 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	starting, stage = errgroup.WithContext(ctx)
 	starting.Go(func() error { return waitForDefaultAccount(stage, client) })
 	if c.options.Runtime != RuntimeNone {
-		starting.Go(func() (err error) {
+		starting.Go(func() error {
 			began := time.Now()
 			if c.runtime != nil {
-				if c.network, err = startPodNetwork(c.controlPlane, c.options, c.folder.path, pods); err != nil {
+				identity, err := c.controlPlane.ProxyIdentity()
+				if err != nil {
+					return err
+				}
+				if c.network, err = startPodNetwork(identity, c.options, c.folder.path, pods); err != nil {
 					return err
 				}
 			}
-			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.network, c.options, c.folder.path); err != nil {
+			decided, err := c.recordDecisions()
+			if err != nil {
+				return err
+			}
+			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.network, c.options, c.folder.path, decided); err != nil {
 				return err
 			}
 			if err := c.nodes.waitReady(stage, client); err != nil {
@@ -114,12 +124,7 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 }
 
 func (c *Cluster) startControlPlane(ctx context.Context, podAddress net.IP, step Step) error {
-	var scheduled controlplane.EventLimit
-	if c.options.Runtime == RuntimeSim {
-		scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
-	}
-	var err error
-	c.controlPlane, err = controlplane.Start(ctx, controlplane.Config{
+	cfg := controlplane.Config{
 		DataDir:     c.folder.path,
 		Listen:      c.options.Listen,
 		PodAddress:  podAddress,
@@ -128,11 +133,15 @@ func (c *Cluster) startControlPlane(ctx context.Context, podAddress net.IP, step
 		Verbosity:   c.options.Verbosity,
 
 		NodeMonitorGracePeriod: c.options.NodeMonitorGracePeriod,
-		Scheduled:              scheduled,
 
 		Step: step,
-	})
-	if err != nil {
+	}
+	if c.options.Runtime == RuntimeSim {
+		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.PercentageOfNodesToScore = simulatedScore
+	}
+	var err error
+	if c.controlPlane, err = controlplane.Start(ctx, cfg); err != nil {
 		return err
 	}
 	return c.controlPlane.WriteKubeconfig(c.options.Kubeconfig)
@@ -199,6 +208,11 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
 		}
 		errs = append(errs, c.nodes.stop(ctx))
+	}
+	if c.decisions != nil {
+		if err := c.decisions.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("--record-decisions: %w", err))
+		}
 	}
 	if c.network != nil {
 		needed, err := c.runtime.holds(ctx)

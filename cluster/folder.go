@@ -21,6 +21,9 @@ type folder struct {
 	ephemeral bool
 }
 
+// lockFile is locked by the process that uses the folder, and says which that is.
+const lockFile = "podling.lock"
+
 // folderMode lets nobody list the folder, and everybody walk through it: pods that have users of their
 // own reach their root below it as these. What lies in it is closed by itself.
 const folderMode = 0o711
@@ -49,7 +52,7 @@ func openFolder(path string) (*folder, error) {
 // acquire takes the lock, which the kernel gives back when this process ends, however it ends. The
 // lock file says who has it.
 func (f *folder) acquire() error {
-	lock, err := os.OpenFile(filepath.Join(f.path, "podling.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(f.path, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("the data folder cannot be written (choose another with --data-dir): %w", err)
 	}

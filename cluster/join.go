@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
@@ -35,10 +37,14 @@ const (
 	certifyPatience = 10 * time.Second
 )
 
-// Joined are simulated nodes in a cluster that runs elsewhere.
+// Joined are nodes in a cluster that runs elsewhere.
 type Joined struct {
-	nodes  *nodes
-	folder *folder
+	nodes   *nodes
+	folder  *folder
+	runtime *containerRuntime  // nil where containers only exist in memory
+	network *podNetwork        // nil where containers only exist in memory
+	log     *os.File           // of a real node
+	ending  context.CancelFunc // of a real node: ends what keeps its credentials young
 }
 
 // Join adds simulated nodes to the cluster of config, whose user may write nodes, their leases, pods'
@@ -63,7 +69,7 @@ func Join(ctx context.Context, config *rest.Config, o Options, step Step) (*Join
 	began := time.Now()
 	identity := controlplane.NodeIdentity{Config: config}
 	if identity.ServingCert, identity.ClientCAs, err = certify(ctx, client, o.NodeName); err == nil {
-		j.nodes, err = startFleet(identity, o, j.folder.path)
+		j.nodes, err = startFleet(identity, o, j.folder.path, nil)
 	}
 	if err == nil {
 		err = j.nodes.waitReady(ctx, client)
@@ -96,11 +102,11 @@ func youngEnough(client kubernetes.Interface) error {
 // that checks nodes' certificates reads no logs then.
 func certify(ctx context.Context, client kubernetes.Interface, name string) (tls.Certificate, *x509.CertPool, error) {
 	callers, err := client.CoreV1().ConfigMaps(metav1.NamespaceSystem).Get(ctx, "extension-apiserver-authentication", metav1.GetOptions{})
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) {
 		return tls.Certificate{}, nil, fmt.Errorf("who may call the nodes: %w", err)
 	}
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM([]byte(callers.Data["client-ca-file"])) // none: then nobody may
+	pool.AppendCertsFromPEM([]byte(callers.Data["client-ca-file"])) // none: then nobody comes with a certificate
 	serving, err := signed(ctx, client, name)
 	if err != nil {
 		klog.FromContext(ctx).Error(err, "The cluster signs no certificate for the nodes' port; they sign one themselves")
@@ -159,13 +165,27 @@ func (j *Joined) Done() <-chan struct{} { return j.nodes.done }
 func (j *Joined) Err() error { return j.nodes.err }
 
 // Stop ends the nodes. Their Nodes and pods stay in the API: they look like nodes that lost power, and
-// go on when they are started again.
+// go on when they are started again. Containers that are real go on running.
 func (j *Joined) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	var errs []error
 	if j.nodes != nil {
 		errs = append(errs, j.nodes.stop(ctx))
+	}
+	if j.ending != nil {
+		j.ending()
+	}
+	if j.network != nil {
+		needed, err := j.runtime.holds(ctx)
+		errs = append(errs, err, j.network.stop(needed))
+	}
+	if j.runtime != nil {
+		const containersStay = false
+		errs = append(errs, j.runtime.stop(ctx, containersStay))
+	}
+	if j.log != nil {
+		errs = append(errs, controlplane.CloseLog(j.log))
 	}
 	return errors.Join(append(errs, j.folder.close())...)
 }

@@ -11,9 +11,13 @@ import (
 	"sync"
 
 	"github.com/spf13/pflag"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/podling/podling/controlplane"
@@ -75,6 +79,14 @@ func (n *Network) complete(runtime string) error {
 	return nil
 }
 
+// resolvers are those that were said: none for the machine's own.
+func (n *Network) resolvers() []string {
+	if slices.Equal(n.ClusterDNS, []string{noClusterDNS}) {
+		return nil
+	}
+	return n.ClusterDNS
+}
+
 // choosePodNetwork says what network the pods will hang on: none that is known in a runtime that is not ours.
 func choosePodNetwork(o Options, dir string) (containerd.Network, error) {
 	if o.Runtime != RuntimeContainerd || o.CRI != "" {
@@ -93,32 +105,27 @@ func podAddress(o Options, network containerd.Network) net.IP {
 	return net.IP(network.Gateway().AsSlice())
 }
 
-// podNetwork gives Services addresses and names.
+// podNetwork gives Services addresses and names on a node whose containers are real.
 type podNetwork struct {
-	dns    []string // where pods ask for names
+	dns    []string // where pods ask for names; none: the machine's own resolvers
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
 	proxy *proxy.Proxy // nil without; read after done
 }
 
-// startPodNetwork starts what this machine can do of it, and says of the rest why not. It returns when
-// it is known whom pods ask for names; the rest goes on beside the node's start.
-func startPodNetwork(cp *controlplane.ControlPlane, o Options, dir string, network containerd.Network) (*podNetwork, error) {
-	identity, err := cp.ProxyIdentity()
-	if err != nil {
-		return nil, err
-	}
-	client, err := kubernetes.NewForConfig(identity)
+// startPodNetwork starts what this machine can do of it, and says of the rest why not. config is a client
+// that may see Services and where they lead. It returns when it is known whom pods ask for names; the rest
+// goes on beside the node's start.
+func startPodNetwork(config *rest.Config, o Options, dir string, network containerd.Network) (*podNetwork, error) {
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("client of the service proxy: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &podNetwork{cancel: cancel, dns: o.Network.ClusterDNS}
+	n := &podNetwork{cancel: cancel, dns: o.Network.resolvers()}
 	known := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(withoutManagers))
-	if slices.Equal(n.dns, []string{noClusterDNS}) {
-		n.dns = nil
-	} else if len(n.dns) == 0 && network.Bridge() != "" {
+	if len(o.Network.ClusterDNS) == 0 && network.Bridge() != "" {
 		n.startDNS(ctx, known, network.Gateway())
 	}
 	if o.Network.ProxyMode == ProxyIPTables {
@@ -129,6 +136,25 @@ func startPodNetwork(cp *controlplane.ControlPlane, o Options, dir string, netwo
 	known.Start(ctx.Done())
 	context.AfterFunc(ctx, known.Shutdown)
 	return n, nil
+}
+
+// joinPodNetwork is startPodNetwork for a node in a cluster that runs elsewhere, as which it comes to it.
+// podling's own lets its nodes see Services. Others do not: there a kube-proxy and a DNS server run as pods.
+func joinPodNetwork(ctx context.Context, as *rest.Config, client kubernetes.Interface, o Options, dir string, network containerd.Network) (*podNetwork, error) {
+	for _, what := range []authorizationv1.ResourceAttributes{{Resource: "services"}, {Resource: "endpointslices", Group: discoveryv1.GroupName}} {
+		what.Verb = "list"
+		review, err := client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &what},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("whether the node may see Services: %w", err)
+		}
+		if !review.Status.Allowed {
+			klog.InfoS("Services' addresses and names are left to this cluster's own kube-proxy and DNS server: it does not let its nodes see where Services lead. --cluster-dns says where pods ask for names", "resource", what.Resource)
+			return &podNetwork{cancel: func() {}, dns: o.Network.resolvers()}, nil
+		}
+	}
+	return startPodNetwork(as, o, dir, network)
 }
 
 func (n *podNetwork) startDNS(ctx context.Context, known informers.SharedInformerFactory, address netip.Addr) {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/watch"
@@ -20,6 +22,8 @@ import (
 
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet"
+	"github.com/podling/podling/kubelet/credentials"
+	"github.com/podling/podling/kubelet/worker"
 )
 
 const (
@@ -40,43 +44,61 @@ type nodes struct {
 	err    error // why they ended; read after done
 }
 
-// startNodes starts the cluster's node, or its simulated ones; none is Ready yet.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string) (*nodes, error) {
+// startNodes starts the cluster's node, or its simulated ones; none is Ready yet. decided, if set, is
+// told of their decisions.
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
 			return nil, err
 		}
-		return startFleet(identity, o, dir)
+		return startFleet(identity, o, dir, decided)
 	}
-	return startNode(cp, r, network, o, dir)
+	identity, err := cp.NodeIdentity(o.NodeName, []net.IP{controlplane.HostIP()})
+	if err != nil {
+		return nil, err
+	}
+	return startNode(member{NodeIdentity: identity}, r, network, o, dir, decided)
+}
+
+// A member is who a node is in its cluster.
+type member struct {
+	controlplane.NodeIdentity
+	renewed  func() *tls.Certificate // in place of ServingCert, as soon as it gives one; may be nil
+	instance string                  // the data folder that the node has; "" in a cluster of its own
 }
 
 // startNode starts a node whose containers are real.
-func startNode(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string) (*nodes, error) {
+func startNode(as member, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
-	ip := controlplane.HostIP()
-	identity, err := cp.NodeIdentity(name, []net.IP{ip})
+	taints, err := o.taints()
 	if err != nil {
 		return nil, err
 	}
 	config := kubelet.Config{
 		NodeName:    name,
-		NodeIP:      ip,
+		NodeIP:      controlplane.HostIP(),
+		Labels:      o.Labels,
+		Taints:      taints,
 		MaxPods:     o.MaxPods,
 		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
-		Client:      identity.Config,
+		Client:      as.Config,
 		Runtime:     r.cri,
 		Images:      r.cri,
-		ServingCert: identity.ServingCert,
-		ClientCAs:   identity.ClientCAs,
+		ServingCert: as.ServingCert,
+		Renewed:     as.renewed,
+		ClientCAs:   as.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
 		ClusterDNS:      network.dns,
 		ClusterDomain:   clusterDomain,
+		Decided:         decided,
+	}
+	if as.instance != "" {
+		config.Annotations = map[string]string{credentials.InstanceAnnotation: as.instance}
 	}
 	k, err := onNodePort(func(address string) (*kubelet.Kubelet, error) {
 		config.Listen = address
@@ -128,7 +150,11 @@ func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) erro
 	}()
 	left := sets.New(n.names...)
 	why := "it has not registered"
-	source := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", fields.Everything())
+	which := fields.Everything()
+	if len(n.names) == 1 { // a node may look at itself alone
+		which = fields.OneTermEqualSelector(metav1.ObjectNameField, n.names[0])
+	}
+	source := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "nodes", "", which)
 	_, err := watchtools.UntilWithSync(ctx, source, &corev1.Node{}, nil, func(event watch.Event) (bool, error) {
 		object, ok := event.Object.(*corev1.Node)
 		if !ok || event.Type == watch.Deleted {

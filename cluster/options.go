@@ -50,6 +50,10 @@ type Options struct {
 	// PodManifestPath is a folder of static pods' manifests, which the node runs whatever the API
 	// server says, or a single manifest. It may be made later.
 	PodManifestPath string
+	// Labels are the node's, beside those that every node has; Taints (KEY=VALUE:EFFECT) are those with
+	// which a node registers that the API server does not know yet.
+	Labels map[string]string
+	Taints []string
 	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
 	EtcdServers []string
 	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default: 127.0.0.1:0.
@@ -65,26 +69,42 @@ type Options struct {
 	Eviction eviction.Config
 	// Network is what there is to say of the network of a node whose containers are real.
 	Network Network
+	// RecordDecisions is a file in which each decision about a pod is written down, with all that it was
+	// made from; "" for none.
+	RecordDecisions string
 	// Verbosity is what upstream calls -v.
 	Verbosity int
 }
 
 // AddFlags makes the options flags, with the values they have as defaults.
 func (o *Options) AddFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "folder that keeps the cluster: objects, certificates, images, containers (default: /var/lib/podling for root, else $XDG_DATA_HOME/podling)")
+	o.AddFolderFlags(fs, "folder that keeps the cluster: objects, certificates, images, containers (default: /var/lib/podling for root, else $XDG_DATA_HOME/podling)")
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "file to write the administrator's kubeconfig to (default: kubeconfig in the data folder)")
 	o.AddNodesFlags(fs)
-	fs.StringVar(&o.CRI, "cri", o.CRI, "use the container runtime at this CRI endpoint, like unix:///run/containerd/containerd.sock, instead of a containerd of podling's own")
-	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
-	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
-	fs.StringVar(&o.PodManifestPath, "pod-manifest-path", o.PodManifestPath, "folder of manifests of static pods, which the node runs by itself, or a single manifest; files whose names begin with a dot are passed over")
+	o.AddMachineFlags(fs)
 	fs.StringSliceVar(&o.EtcdServers, "etcd-servers", o.EtcdServers, "URLs of an etcd to use instead of the embedded one")
 	fs.StringVar(&o.Listen, "listen", o.Listen, "ADDR:PORT for the API server; port 0: any that is free (default: 127.0.0.1:0)")
 	fs.BoolVar(&o.Ephemeral, "ephemeral", o.Ephemeral, "keep everything in a temporary folder, do not wait for the disk, and leave nothing behind")
 	fs.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "how long a node may be silent before it counts as gone, and its pods are tainted out of it (default: 50s)")
+	fs.StringVar(&o.RecordDecisions, "record-decisions", o.RecordDecisions, "file in which to write down each decision about a pod, with all that it was made from, for podling replay --verify")
+}
+
+// AddFolderFlags makes flags of where things are kept, and of how much is logged there.
+func (o *Options) AddFolderFlags(fs *pflag.FlagSet, usage string) {
+	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, usage)
+	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
+}
+
+// AddMachineFlags makes flags of what there is to say of a node whose containers are real.
+func (o *Options) AddMachineFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.CRI, "cri", o.CRI, "use the container runtime at this CRI endpoint, like unix:///run/containerd/containerd.sock, instead of a containerd of podling's own")
+	fs.StringArrayVar(&o.RegistryMirrors, "registry-mirror", o.RegistryMirrors, "HOST=URL: ask the registry at URL before HOST for HOST's images; may be repeated")
+	fs.StringArrayVar(&o.Images, "image", o.Images, "an archive (OCI or docker) or layout folder whose images the node can pull; may be repeated")
+	fs.StringVar(&o.PodManifestPath, "pod-manifest-path", o.PodManifestPath, "folder of manifests of static pods, which the node runs by itself, or a single manifest; files whose names begin with a dot are passed over")
+	fs.StringToStringVar(&o.Labels, "node-labels", o.Labels, "labels that the node has beside its own, like zone=a,disk=ssd")
+	fs.StringSliceVar(&o.Taints, "register-with-taints", o.Taints, "taints that the node has when it first registers, like dedicated=build:NoSchedule")
 	o.addEvictionFlags(fs)
 	o.Network.addFlags(fs)
-	fs.IntVarP(&o.Verbosity, "v", "v", o.Verbosity, "how much goes to the log, as with Kubernetes' own -v")
 }
 
 // AddNodesFlags makes flags of what there is to say of nodes that may be simulated.
@@ -108,6 +128,12 @@ func (o *Options) complete() error {
 		}
 	}
 	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode(), o.Network.complete(o.Runtime)); err != nil {
+		return err
+	}
+	if _, err := o.taints(); err != nil {
+		return err
+	}
+	if err := o.checkLabels(); err != nil {
 		return err
 	}
 	for _, image := range o.Images {
@@ -167,6 +193,9 @@ func (o *Options) checkRuntime() error {
 		}
 		if o.PodManifestPath != "" {
 			return errors.New("--runtime none has no node to run static pods, so it does not go with --pod-manifest-path")
+		}
+		if o.RecordDecisions != "" {
+			return errors.New("--runtime none has no node that decides, so it does not go with --record-decisions")
 		}
 	case RuntimeSim:
 		return o.checkSim()

@@ -40,8 +40,8 @@ type Result struct {
 	Err      error
 }
 
-// Run plays the scenarios side by side and hands over each result as it comes, one
-// at a time. Its error is for what concerns all of them.
+// Run plays the scenarios side by side, those that want to be alone after all others, and
+// hands over each result as it comes, one at a time. Its error is for what concerns all of them.
 func (r Runner) Run(ctx context.Context, scenarios []Scenario, report func(Result)) error {
 	config, err := clientcmd.BuildConfigFromFlags("", r.Kubeconfig)
 	if err != nil {
@@ -65,21 +65,34 @@ func (r Runner) Run(ctx context.Context, scenarios []Scenario, report func(Resul
 	if err := r.warm(ctx, client); err != nil {
 		return fmt.Errorf("images onto the node: %w", err)
 	}
-	var group errgroup.Group
-	group.SetLimit(max(1, r.Jobs))
 	var one sync.Mutex
+	run := func(s Scenario) {
+		begin := time.Now()
+		p := play{Runner: r, client: client, scenario: s, dir: filepath.Join(scratch, s.Name), cache: filepath.Join(scratch, "kubectl")}
+		verdict, err := p.run(ctx)
+		one.Lock()
+		defer one.Unlock()
+		report(Result{Scenario: s, Verdict: verdict, Took: time.Since(begin), Err: err})
+	}
+	slots := make(chan struct{}, max(1, r.Jobs))
+	var crowd sync.WaitGroup
 	for _, s := range scenarios {
-		group.Go(func() error {
-			begin := time.Now()
-			p := play{Runner: r, client: client, scenario: s, dir: filepath.Join(scratch, s.Name), cache: filepath.Join(scratch, "kubectl")}
-			verdict, err := p.run(ctx)
-			one.Lock()
-			defer one.Unlock()
-			report(Result{Scenario: s, Verdict: verdict, Took: time.Since(begin), Err: err})
-			return nil
+		if s.Alone {
+			continue
+		}
+		slots <- struct{}{}
+		crowd.Go(func() {
+			defer func() { <-slots }()
+			run(s)
 		})
 	}
-	return errors.Join(group.Wait(), context.Cause(ctx))
+	crowd.Wait()
+	for _, s := range scenarios {
+		if s.Alone {
+			run(s)
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // A play is one scenario on its way.

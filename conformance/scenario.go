@@ -14,6 +14,8 @@ import (
 type Scenario struct {
 	Name string // the folder's name
 	Dir  string
+	// Alone says that it is not played beside others: the folder has alone.txt, which says why.
+	Alone bool
 }
 
 // Scenarios finds scenarios by name below root, or by the path of their folder;
@@ -41,7 +43,11 @@ func Scenarios(root string, names ...string) ([]Scenario, error) {
 			errs = append(errs, fmt.Errorf("scenario %s: %w", name, err))
 			continue
 		}
-		found = append(found, Scenario{Name: filepath.Base(dir), Dir: dir})
+		_, err := os.Stat(filepath.Join(dir, "alone.txt"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("scenario %s: %w", name, err))
+		}
+		found = append(found, Scenario{Name: filepath.Base(dir), Dir: dir, Alone: err == nil})
 	}
 	return found, errors.Join(errs...)
 }

@@ -5,15 +5,19 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 
 	v1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/rest"
 	aggregator "k8s.io/kube-aggregator/pkg/apiserver"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 	"k8s.io/kubernetes/pkg/controlplane/reconcilers"
 	authzmodes "k8s.io/kubernetes/pkg/kubeapiserver/authorizer/modes"
+
+	"github.com/podling/podling/controlplane/inprocess"
 )
 
 const (
@@ -25,9 +29,9 @@ const (
 	frontProxyName = "front-proxy-client"
 )
 
-// anonymousOnlyHealth lets callers without credentials see whether the API server is well, and
-// nothing else (KEP-4633).
-const anonymousOnlyHealth = `apiVersion: apiserver.config.k8s.io/v1
+// anonymousOnly lets callers without credentials see whether the API server is well, and, since a node
+// that is to join has none yet, how the cluster is reached; nothing else (KEP-4633).
+const anonymousOnly = `apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous:
   enabled: true
@@ -35,11 +39,13 @@ anonymous:
   - path: /livez
   - path: /readyz
   - path: /healthz
+  - path: /api/v1/namespaces/kube-public/configmaps/cluster-info
 `
 
 // apiServer is upstream's API server with its aggregation layer, serving.
 type apiServer struct {
 	chain   *aggregator.APIAggregator
+	near    http.Handler // for clients in this process
 	schemas *openAPI
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -66,6 +72,12 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	front := config.Aggregator.GenericConfig // whose handlers all requests go through first
 	front.Authentication.Authenticator = remember(front.Authentication.Authenticator)
+	var near http.Handler
+	nearby(&front.Config, &near)
+	// The API server is its own client many times over while it starts.
+	itself := func(w http.ResponseWriter, r *http.Request) { near.ServeHTTP(w, r) }
+	generic.LoopbackClientConfig.Transport = inprocess.New(http.HandlerFunc(itself), nil)
+	generic.LoopbackClientConfig.TLSClientConfig = rest.TLSClientConfig{}
 	complete, err := config.Complete()
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
@@ -82,7 +94,7 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
 	}
 	schemas := serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
-	return &apiServer{chain: chain, schemas: schemas, done: make(chan struct{})}, nil
+	return &apiServer{chain: chain, near: near, schemas: schemas, done: make(chan struct{})}, nil
 }
 
 // serve runs it until stop.
@@ -146,7 +158,7 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 		return nil, err
 	}
 	authentication := p.path("authentication.yaml")
-	if err := writeIfDifferent(authentication, []byte(anonymousOnlyHealth)); err != nil {
+	if err := writeIfDifferent(authentication, []byte(anonymousOnly)); err != nil {
 		return nil, err
 	}
 
@@ -166,6 +178,7 @@ func apiServerOptions(p *pki, addr addresses, etcdServers []string) (*options.Se
 
 	o.Authentication.ClientCert.ClientCA = p.path("ca.crt")
 	o.Authentication.AuthenticationConfigFile = authentication
+	o.Authentication.BootstrapToken.Enable = true
 	o.Authentication.RequestHeader.ClientCAFile = p.path("front-proxy-ca.crt")
 	o.Authentication.RequestHeader.AllowedNames = []string{frontProxyName}
 	o.Authentication.RequestHeader.UsernameHeaders = []string{"X-Remote-User"}

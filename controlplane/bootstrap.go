@@ -94,28 +94,30 @@ func ensureRoles(ctx context.Context, client kubernetes.Interface) error {
 			return nil
 		})
 	}
-	for _, r := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles()) {
+	for _, r := range slices.Concat(bootstrappolicy.ClusterRoles(), bootstrappolicy.ControllerRoles(), joiningClusterRoles()) {
 		role(reconciliation.ClusterRoleRuleOwner{ClusterRole: &r}, reconciliation.ClusterRoleModifier{Client: rbac.ClusterRoles()})
 	}
-	for _, b := range slices.Concat(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings()) {
+	for _, b := range slices.Concat(bootstrappolicy.ClusterRoleBindings(), bootstrappolicy.ControllerRoleBindings(), joiningClusterRoleBindings()) {
 		binding(reconciliation.ClusterRoleBindingAdapter{ClusterRoleBinding: &b}, reconciliation.ClusterRoleBindingClientAdapter{Client: rbac.ClusterRoleBindings()})
 	}
-	for r := range inNamespaces(bootstrappolicy.NamespaceRoles()) {
+	for r := range inNamespaces(bootstrappolicy.NamespaceRoles(), joiningRoles()) {
 		role(reconciliation.RoleRuleOwner{Role: &r}, reconciliation.RoleModifier{Client: rbac, NamespaceClient: namespaces})
 	}
-	for b := range inNamespaces(bootstrappolicy.NamespaceRoleBindings()) {
+	for b := range inNamespaces(bootstrappolicy.NamespaceRoleBindings(), joiningRoleBindings()) {
 		binding(reconciliation.RoleBindingAdapter{RoleBinding: &b}, reconciliation.RoleBindingClientAdapter{Client: rbac, NamespaceClient: namespaces})
 	}
 	return writes.Wait()
 }
 
 // inNamespaces goes through the objects of all namespaces.
-func inNamespaces[T rbacv1.Role | rbacv1.RoleBinding](byNamespace map[string][]T) func(yield func(T) bool) {
+func inNamespaces[T rbacv1.Role | rbacv1.RoleBinding](several ...map[string][]T) func(yield func(T) bool) {
 	return func(yield func(T) bool) {
-		for _, objects := range byNamespace {
-			for _, o := range objects {
-				if !yield(o) {
-					return
+		for _, byNamespace := range several {
+			for _, objects := range byNamespace {
+				for _, o := range objects {
+					if !yield(o) {
+						return
+					}
 				}
 			}
 		}

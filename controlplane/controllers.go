@@ -35,6 +35,7 @@ import (
 // controllerNames are the controllers that run: those that pods, and what makes pods, depend on.
 // Left out are those for clouds, for attaching disks, and for autoscaling.
 var controllerNames = []string{
+	names.BootstrapSignerController,
 	names.CertificateSigningRequestApprovingController,
 	names.CertificateSigningRequestCleanerController,
 	names.CertificateSigningRequestSigningController,
@@ -63,6 +64,7 @@ var controllerNames = []string{
 	names.StatefulSetController,
 	names.TTLAfterFinishedController,
 	names.TaintEvictionController,
+	names.TokenCleanerController,
 }
 
 const (
@@ -88,6 +90,7 @@ func managerOptions(p *pki, tokenKey string, nodeGrace time.Duration) (*managerc
 	o.SAController.ServiceAccountKeyFile = tokenKey
 	o.CSRSigningController.ClusterSigningCertFile = p.path("ca.crt")
 	o.CSRSigningController.ClusterSigningKeyFile = p.cluster.file
+	o.Generic.Controllers = append([]string{"*"}, controllerNames...) // two are off by default
 	known, disabled, aliases := app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases()
 	if err := o.Validate(known, disabled, aliases); err != nil {
 		return nil, fmt.Errorf("controllers' options: %w", err)

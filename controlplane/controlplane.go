@@ -44,6 +44,9 @@ type Config struct {
 	// Scheduled bounds the scheduler's Events about pods that it has placed. By default there is one
 	// for each.
 	Scheduled EventLimit
+	// PercentageOfNodesToScore bounds how many nodes the scheduler looks at for a pod, never fewer than
+	// a hundred that fit; 0 is upstream's default, by the number of nodes.
+	PercentageOfNodesToScore int32
 	// Verbosity is upstream's -v: what goes to the log beyond warnings and errors.
 	Verbosity int
 	// Step, if set, is told of each part that is ready, and how long that took. It may be called
@@ -87,7 +90,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if c.log, err = openLog(filepath.Join(cfg.DataDir, "log"), cfg.Verbosity); err != nil {
+	if c.log, err = OpenLog(filepath.Join(cfg.DataDir, "log"), "controlplane", cfg.Verbosity); err != nil {
 		return err
 	}
 	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port"), cfg.PodAddress); err != nil {
@@ -209,7 +212,7 @@ func (c *ControlPlane) end(ctx context.Context) error {
 		err = errors.Join(err, c.addresses.listener.Close())
 	}
 	if c.log != nil {
-		err = errors.Join(err, closeLog(c.log))
+		err = errors.Join(err, CloseLog(c.log))
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func TestControlPlane(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := len(bootstrappolicy.ClusterRoles()) + len(bootstrappolicy.ControllerRoles())
+		want := len(bootstrappolicy.ClusterRoles()) + len(bootstrappolicy.ControllerRoles()) + len(joiningClusterRoles())
 		if len(roles.Items) != want {
 			t.Errorf("%d cluster roles, want %d", len(roles.Items), want)
 		}

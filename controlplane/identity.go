@@ -23,6 +23,8 @@ const (
 
 	groupMasters = "system:masters"
 	groupNodes   = "system:nodes"
+
+	userNodePrefix = "system:node:"
 )
 
 // NodeIdentity is what a node needs to take part in the cluster.
@@ -38,7 +40,7 @@ type NodeIdentity struct {
 
 // NodeIdentity makes an identity for the node of that name, whose port is reached at ips.
 func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, error) {
-	node := "system:node:" + name
+	node := userNodePrefix + name
 	config, err := c.near(subject{commonName: node, groups: []string{groupNodes}})
 	if err != nil {
 		return NodeIdentity{}, fmt.Errorf("identity of node %s: %w", name, err)
@@ -107,8 +109,7 @@ func (c *ControlPlane) WriteKubeconfig(path string) error {
 
 // client is a client for s, with a certificate that is not kept.
 func (c *ControlPlane) client(s subject) (*rest.Config, error) {
-	s.usage = x509.ExtKeyUsageClientAuth
-	pair, err := sign(c.pki.cluster, s)
+	pair, err := c.pki.client(s)
 	if err != nil {
 		return nil, err
 	}
@@ -125,14 +126,13 @@ func (c *ControlPlane) client(s subject) (*rest.Config, error) {
 
 // near is a client for s in this process, with a certificate that is not kept.
 func (c *ControlPlane) near(s subject) (*rest.Config, error) {
-	s.usage = x509.ExtKeyUsageClientAuth
-	pair, err := sign(c.pki.cluster, s)
+	pair, err := c.pki.client(s)
 	if err != nil {
 		return nil, err
 	}
 	return internal(&rest.Config{
 		Host:      c.addresses.url(), // is not dialed
-		Transport: inprocess.New(c.apiServer.chain.GenericAPIServer.Handler, pair.cert),
+		Transport: inprocess.New(c.apiServer.near, pair.cert),
 		QPS:       -1,
 	}), nil
 }

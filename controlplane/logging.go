@@ -17,14 +17,14 @@ import (
 	"github.com/podling/podling/controlplane/etcdlog"
 )
 
-// openLog opens the file that the components log to, and sends klog there: warnings and errors, and
+// OpenLog opens the file NAME.log in dir that the components log to, and sends klog there: warnings and errors, and
 // with a verbosity above 0 also what upstream's -v would show. klog is the process's, so where
 // several control planes run in one process, the last one started has it.
-func openLog(dir string, verbosity int) (*os.File, error) {
+func OpenLog(dir, name string, verbosity int) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder for logs: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "controlplane.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
@@ -66,8 +66,8 @@ var prepareKlog = sync.OnceValue(func() error {
 	)
 })
 
-// closeLog closes the file; what is still logged after that is dropped.
-func closeLog(file *os.File) error {
+// CloseLog closes the file; what is still logged after that is dropped.
+func CloseLog(file *os.File) error {
 	return errors.Join(setKlog(io.Discard, 0), file.Close())
 }
 

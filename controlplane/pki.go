@@ -181,6 +181,12 @@ func sign(ca *keyPair, s subject) (*keyPair, error) {
 	}, ca)
 }
 
+// client makes a certificate for a client of the API, which is not kept.
+func (p *pki) client(s subject) (*keyPair, error) {
+	s.usage = x509.ExtKeyUsageClientAuth
+	return sign(p.cluster, s)
+}
+
 // issue makes a key and has ca sign the template for it; without ca it signs itself.
 func issue(template *x509.Certificate, ca *keyPair) (*keyPair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	clientevents "k8s.io/client-go/tools/events"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 )
@@ -18,10 +18,13 @@ import (
 //
 // It does what upstream does around it (cmd/kube-scheduler/app.Setup and Run) without a port and a
 // lease of its own.
-func startScheduler(ctx context.Context, client *rest.Config, limit EventLimit) (<-chan struct{}, error) {
+func startScheduler(ctx context.Context, client *rest.Config, cfg Config) (<-chan struct{}, error) {
 	config, err := latest.Default()
 	if err != nil {
 		return nil, fmt.Errorf("scheduler's configuration: %w", err)
+	}
+	if cfg.PercentageOfNodesToScore > 0 {
+		config.PercentageOfNodesToScore = &cfg.PercentageOfNodesToScore
 	}
 	typed, err := kubernetes.NewForConfig(rest.AddUserAgent(client, "scheduler"))
 	if err != nil {
@@ -33,10 +36,10 @@ func startScheduler(ctx context.Context, client *rest.Config, limit EventLimit) 
 	}
 	informers := scheduler.NewInformerFactory(typed, 0)
 	dynamicInformers := dynamicinformer.NewDynamicSharedInformerFactory(untyped, 0)
-	broadcaster := clientevents.NewEventBroadcasterAdapterWithContext(ctx, typed)
+	broadcaster := events.NewEventBroadcasterAdapterWithContext(ctx, typed)
 	s, err := scheduler.New(ctx, typed, informers, dynamicInformers,
-		func(name string) clientevents.EventRecorderLogger {
-			return limit.recorder(broadcaster.NewRecorder(name))
+		func(name string) events.EventRecorderLogger {
+			return cfg.Scheduled.recorder(broadcaster.NewRecorder(name))
 		},
 		scheduler.WithComponentConfigVersion(config.APIVersion),
 		scheduler.WithKubeConfig(client),

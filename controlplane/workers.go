@@ -9,12 +9,13 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// workers are the scheduler and the controllers: what works on the objects that the API server
+// workers are the scheduler, the controllers and what lets nodes join: what works on the objects that the API server
 // keeps, and ends before it does.
 type workers struct {
 	cancel      context.CancelFunc
 	scheduler   <-chan struct{}
 	controllers <-chan struct{}
+	joining     <-chan struct{} // lets nodes join
 }
 
 // startWorkers starts both side by side, and begins to watch that no part ends by itself.
@@ -40,7 +41,7 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	var starting errgroup.Group
 	starting.Go(func() (err error) {
 		ready := step("scheduler")
-		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg.Scheduled); err == nil {
+		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg); err == nil {
 			ready()
 		}
 		return err
@@ -52,6 +53,9 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 		}
 		return err
 	})
+	if c.workers.joining, err = c.letNodesJoin(running, manager); err != nil {
+		return errors.Join(err, starting.Wait())
+	}
 	if err := errors.Join(starting.Wait(), ctx.Err()); err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func (w *workers) stop(ctx context.Context) error {
 		return nil
 	}
 	w.cancel()
-	for name, done := range map[string]<-chan struct{}{"scheduler": w.scheduler, "controllers": w.controllers} {
+	for name, done := range map[string]<-chan struct{}{"scheduler": w.scheduler, "controllers": w.controllers, "approver of nodes": w.joining} {
 		if done == nil {
 			continue
 		}

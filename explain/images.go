@@ -53,7 +53,7 @@ func (l *look) similarImage(image string) string {
 	if len(tags) > 0 {
 		slices.Sort(tags)
 		tags = slices.Compact(tags)
-		if near := nearest(tag, tags); near != "" {
+		if near := Nearest(tag, tags); near != "" {
 			return repository + ":" + near
 		}
 		if !slices.Contains(tags, tag) {
@@ -61,7 +61,7 @@ func (l *look) similarImage(image string) string {
 		}
 		return ""
 	}
-	if near := nearest(familiar(repository), repositories); near != "" {
+	if near := Nearest(familiar(repository), repositories); near != "" {
 		return near + ":" + tag
 	}
 	return ""

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// nearest is the name that somebody may have meant by name, "" if none is near: at most
+// Nearest is the name that somebody may have meant by name, "" if none is near: at most
 // a third of its letters are other ones, left out, too many, or have changed places; or
 // one of the two begins with the other.
-func nearest(name string, among []string) string {
+func Nearest(name string, among []string) string {
 	best, least := "", len(name)/3+1
 	for _, other := range slices.Sorted(slices.Values(among)) {
 		if other == name || other == "" {
@@ -61,11 +61,8 @@ func distance(a, b string) int {
 
 // didYouMean is a clause with the nearest name, "" if none is near.
 func didYouMean(name string, among []string) string {
-	if near := nearest(name, among); near != "" {
+	if near := Nearest(name, among); near != "" {
 		return " (did you mean \"" + near + "\"?)"
 	}
 	return ""
 }
-
-// Nearest is the name that somebody may have meant by name; "" if none is near.
-func Nearest(name string, among []string) string { return nearest(name, among) }

@@ -15,19 +15,43 @@ type reference struct {
 	where      string // a JSONPath
 	container  string // "" if a volume needs it
 	volume     string
+	optional   bool
+}
+
+// Referred are the names of the ConfigMaps and Secrets that an explanation of the pod asks for.
+func Referred(pod *v1.Pod) (configMaps, secrets []string) {
+	add := func(list *[]string, name string) {
+		if name != "" && !slices.Contains(*list, name) {
+			*list = append(*list, name)
+		}
+	}
+	for _, r := range referencesOf(pod) {
+		if r.kind == kindConfigMap {
+			add(&configMaps, r.name)
+		} else {
+			add(&secrets, r.name)
+		}
+	}
+	for _, s := range pod.Spec.ImagePullSecrets {
+		add(&secrets, s.Name)
+	}
+	return configMaps, secrets
 }
 
 // references are all that the pod cannot do without.
 func (l *look) references() []reference {
+	return slices.DeleteFunc(referencesOf(l.Pod), func(r reference) bool { return r.optional })
+}
+
+func referencesOf(pod *v1.Pod) []reference {
 	var out []reference
 	add := func(optional *bool, r reference) {
-		if optional == nil || !*optional {
-			out = append(out, r)
-		}
+		r.optional = optional != nil && *optional
+		out = append(out, r)
 	}
-	for _, c := range containersOf(l.Pod) {
+	for _, c := range containersOf(pod) {
 		for i, e := range c.EnvFrom {
-			where := fmt.Sprintf("%s.envFrom[%d]", pathOf(l.Pod, c.Name), i)
+			where := fmt.Sprintf("%s.envFrom[%d]", pathOf(pod, c.Name), i)
 			if r := e.ConfigMapRef; r != nil {
 				add(r.Optional, reference{kind: kindConfigMap, name: r.Name, where: where, container: c.Name})
 			}
@@ -39,7 +63,7 @@ func (l *look) references() []reference {
 			if e.ValueFrom == nil {
 				continue
 			}
-			where := fmt.Sprintf("%s.env[?(@.name==%q)]", pathOf(l.Pod, c.Name), e.Name)
+			where := fmt.Sprintf("%s.env[?(@.name==%q)]", pathOf(pod, c.Name), e.Name)
 			if r := e.ValueFrom.ConfigMapKeyRef; r != nil {
 				add(r.Optional, reference{kind: kindConfigMap, name: r.Name, key: r.Key, where: where, container: c.Name})
 			}
@@ -48,31 +72,28 @@ func (l *look) references() []reference {
 			}
 		}
 	}
-	for _, v := range l.Pod.Spec.Volumes {
+	for _, v := range pod.Spec.Volumes {
 		where := fmt.Sprintf("spec.volumes[?(@.name==%q)]", v.Name)
-		if r := v.ConfigMap; r != nil {
-			for _, key := range keysOf(r.Items) {
-				add(r.Optional, reference{kind: kindConfigMap, name: r.Name, key: key, where: where, volume: v.Name})
+		items := func(kind, name string, items []v1.KeyToPath, optional *bool) {
+			for _, key := range keysOf(items) {
+				add(optional, reference{kind: kind, name: name, key: key, where: where, volume: v.Name})
 			}
 		}
+		if r := v.ConfigMap; r != nil {
+			items(kindConfigMap, r.Name, r.Items, r.Optional)
+		}
 		if r := v.Secret; r != nil {
-			for _, key := range keysOf(r.Items) {
-				add(r.Optional, reference{kind: kindSecret, name: r.SecretName, key: key, where: where, volume: v.Name})
-			}
+			items(kindSecret, r.SecretName, r.Items, r.Optional)
 		}
 		if v.Projected == nil {
 			continue
 		}
 		for _, s := range v.Projected.Sources {
 			if r := s.ConfigMap; r != nil {
-				for _, key := range keysOf(r.Items) {
-					add(r.Optional, reference{kind: kindConfigMap, name: r.Name, key: key, where: where, volume: v.Name})
-				}
+				items(kindConfigMap, r.Name, r.Items, r.Optional)
 			}
 			if r := s.Secret; r != nil {
-				for _, key := range keysOf(r.Items) {
-					add(r.Optional, reference{kind: kindSecret, name: r.Name, key: key, where: where, volume: v.Name})
-				}
+				items(kindSecret, r.Name, r.Items, r.Optional)
 			}
 		}
 	}
@@ -131,7 +152,7 @@ func (l *look) missing(counts func(reference) bool) *finding {
 		case r.key != "" && object.Keys != nil && !slices.Contains(object.Keys, r.key):
 			f.cause = CauseKeyMissing
 			f.root = fmt.Sprintf("%s %s has no key %s%s", r.kind, r.name, r.key, didYouMean(r.key, object.Keys))
-			if near := nearest(r.key, object.Keys); near != "" {
+			if near := Nearest(r.key, object.Keys); near != "" {
 				f.change("correct the key "+l.where(), "-  key: "+r.key+"\n+  key: "+near)
 			}
 			f.do("or add the key; it has "+orNothing(object.Keys), l.kubectl("edit %s %s", lower(r.kind), r.name))

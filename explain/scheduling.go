@@ -246,7 +246,7 @@ func (l *look) selectorHint() string {
 		case values[want]:
 			continue
 		case len(values) > 0:
-			if near := nearest(want, slices.Collect(maps.Keys(values))); near != "" {
+			if near := Nearest(want, slices.Collect(maps.Keys(values))); near != "" {
 				return fmt.Sprintf(" (did you mean %s=%s?)", k, near)
 			}
 			return fmt.Sprintf(" (nodes have %s=%s)", k, strings.Join(slices.Sorted(maps.Keys(values))[:min(3, len(values))], ", "))

@@ -64,7 +64,7 @@ func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 		Volumes: volume.NewSimulated(root, f.client, f.reader, of.Name, known, recorder, b.sim.LeadsOut), Cgroups: noCgroups{},
 		ClusterDomain: "cluster.local", ResolvConf: "/etc/resolv.conf",
 		Probers: probe.NewSimulated(runtime, b.sim, recorder.lifecycle), Hooks: hook.NewSimulated(runtime, b.sim, cfg.Clock, recorder.lifecycle),
-		Claims: f.claims, Event: recorder.lifecycle,
+		Claims: f.claims, Event: recorder.lifecycle, Decided: cfg.Decided,
 		CRIFailed: func(err error) { b.node.RuntimeFailed(err) },
 		Handlers:  handler.New(f.client, func() []v1.NodeRuntimeHandler { return b.node.Handlers() }),
 	}

@@ -8,21 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubeletconfig "k8s.io/kubelet/config/v1beta1"
 
-	"github.com/podling/podling/kubelet/eviction"
 	"github.com/podling/podling/kubelet/logs"
 )
 
 // configuration is how the node is configured in upstream's words, as far as these say something of
 // this node: what people and tests look up at /configz.
 func (c Config) configuration() *kubeletconfig.KubeletConfiguration {
-	hard := c.Eviction.Hard
-	if hard == nil {
-		hard = eviction.DefaultHard
-	}
-	transition := c.Eviction.Transition
-	if transition == 0 {
-		transition = eviction.DefaultTransition
-	}
+	evict := c.Eviction.WithDefaults()
 	out := &kubeletconfig.KubeletConfiguration{
 		TypeMeta: metav1.TypeMeta{Kind: "KubeletConfiguration", APIVersion: kubeletconfig.SchemeGroupVersion.String()},
 		Authentication: kubeletconfig.KubeletAuthentication{
@@ -36,12 +28,12 @@ func (c Config) configuration() *kubeletconfig.KubeletConfiguration {
 		MaxPods:                          int32(c.MaxPods),
 		ContainerLogMaxSize:              strconv.Itoa(logs.MaxSize),
 		ContainerLogMaxFiles:             new(int32(logs.MaxFiles)),
-		EvictionHard:                     maps.Clone(hard),
-		EvictionSoft:                     maps.Clone(c.Eviction.Soft),
-		EvictionSoftGracePeriod:          maps.Clone(c.Eviction.SoftGrace),
-		EvictionMinimumReclaim:           maps.Clone(c.Eviction.MinimumReclaim),
-		EvictionPressureTransitionPeriod: metav1.Duration{Duration: transition},
-		EvictionMaxPodGracePeriod:        int32(c.Eviction.MaxPodGrace),
+		EvictionHard:                     maps.Clone(evict.Hard),
+		EvictionSoft:                     maps.Clone(evict.Soft),
+		EvictionSoftGracePeriod:          maps.Clone(evict.SoftGrace),
+		EvictionMinimumReclaim:           maps.Clone(evict.MinimumReclaim),
+		EvictionPressureTransitionPeriod: metav1.Duration{Duration: evict.Transition},
+		EvictionMaxPodGracePeriod:        int32(evict.MaxPodGrace),
 		EnableServer:                     new(true),
 	}
 	if address, port, err := net.SplitHostPort(c.Listen); err == nil {

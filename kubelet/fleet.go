@@ -23,6 +23,7 @@ import (
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
 	"github.com/podling/podling/kubelet/watch"
+	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/runtime/fault"
 	"github.com/podling/podling/runtime/sim/script"
 )
@@ -52,6 +53,8 @@ type FleetConfig struct {
 	// EventBurst; what is too much is not written. 0: no bound.
 	EventQPS   float32
 	EventBurst int
+
+	Decided worker.Decided // if set, is told of each decision about a pod
 }
 
 const (

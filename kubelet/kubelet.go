@@ -69,13 +69,16 @@ type Config struct {
 
 	Listen      string // the node's own port; port 0: the kernel picks
 	ServingCert tls.Certificate
-	ClientCAs   *x509.CertPool // who may call the node
+	Renewed     func() *tls.Certificate // as soon as it gives one, shown in place of ServingCert; may be nil
+	ClientCAs   *x509.CertPool          // who may call the node
 
 	// PodManifestPath is the folder of the static pods' manifests, or a single
 	// one, as an absolute path; "" for none.
 	PodManifestPath string
 
 	Labels        map[string]string // extra node labels
+	Taints        []v1.Taint        // of a node that is new to the API server
+	Annotations   map[string]string // extra annotations of the node
 	ClusterDNS    []string
 	ClusterDomain string // "cluster.local" if empty
 
@@ -83,6 +86,8 @@ type Config struct {
 
 	MaxPods  int             // at once; 110 if 0
 	Eviction eviction.Config // when the node is short of something, and evicts pods
+
+	Decided worker.Decided // if set, is told of each decision about a pod
 }
 
 // DefaultMaxPods is how many pods a node has at most if nobody says otherwise.
@@ -140,7 +145,7 @@ func New(cfg Config) (*Kubelet, error) {
 		Probers:     probe.New(cfg.Runtime, k.recorder.lifecycle),
 		Claims:      claim.New(client),
 		Hooks:       hook.New(cfg.Runtime, clk, k.recorder.lifecycle),
-		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle,
+		PullSecrets: pullSecrets{client, k.recorder}.of, Event: k.recorder.lifecycle, Decided: cfg.Decided,
 		CRIFailed: func(err error) { k.node.RuntimeFailed(err) },
 		Handlers:  handler.New(client, func() []v1.NodeRuntimeHandler { return k.node.Handlers() }),
 	}
@@ -175,16 +180,16 @@ func New(cfg Config) (*Kubelet, error) {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
 	k.server, err = server.Listen(server.Config{
-		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: client, NodeName: cfg.NodeName,
+		Listen: cfg.Listen, Cert: cfg.ServingCert, Renewed: cfg.Renewed, ClientCAs: cfg.ClientCAs, Client: client, NodeName: cfg.NodeName,
 		Runtime: func(*v1.Pod) internalapi.RuntimeService { return cfg.Runtime },
-		Pods:    k.desk.pods, Faults: faults, Configuration: cfg.configuration(),
+		Pods:    k.desk.pods, Faults: faults, Probes: k.shared.Probers.Metrics(), Configuration: cfg.configuration(),
 		Summary: stats.Summary{Node: cfg.NodeName, Since: clk.Now(), Meter: meter, Places: k.places(), Active: k.desk.pods},
 	})
 	if err != nil {
 		return nil, err
 	}
 	k.node = node.New(node.Config{
-		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
+		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Taints: cfg.Taints, Annotations: cfg.Annotations, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
 		Port: k.server.Port, RootDir: cfg.RootDir, Grace: cfg.NodeGrace, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
 		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})

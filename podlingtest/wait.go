@@ -35,7 +35,7 @@ func (c *Cluster) WaitFor(pod *v1.Pod, condition Condition) *v1.Pod {
 		not = condition(now)
 		return not
 	}
-	one := trace.Tracer{Namespace: pod.Namespace, Name: pod.Name}
+	one := trace.Tracer{Namespace: pod.Namespace, Names: []string{pod.Name}}
 	if one.Namespace == "" {
 		one.Namespace = metav1.NamespaceDefault
 	}
@@ -46,7 +46,7 @@ func (c *Cluster) WaitFor(pod *v1.Pod, condition Condition) *v1.Pod {
 		return not
 	})
 	if why != nil {
-		c.tell(one.Namespace+"/"+one.Name, not, why)
+		c.tell(one.Namespace+"/"+pod.Name, not, why)
 	}
 	return now
 }

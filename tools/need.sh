@@ -25,13 +25,5 @@ need busybox-static busybox
 if [ -z "$missing" ]; then
 	exit 0
 fi
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "missing system packages (Debian's names):$missing" >&2
-	echo "install them, as root: apt-get install$missing" >&2
-	exit 1
-fi
-echo "installing$missing"
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
 # shellcheck disable=SC2086 # one word a package
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+exec "$(dirname "$0")/install.sh" "" $missing

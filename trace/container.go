@@ -93,18 +93,23 @@ func state(s v1.ContainerState, id string) (kind, detail string) {
 		return "running", named("startedAt=", moment(&s.Running.StartedAt))
 	case s.Terminated != nil:
 		t := s.Terminated
-		signal, other := "", ""
-		if t.Signal != 0 {
-			signal = fmt.Sprintf("signal=%d", t.Signal)
-		}
+		other := ""
 		if id != "" && t.ContainerID != id {
 			other = named("containerID=", t.ContainerID)
 		}
-		return "terminated", joined(" ", t.Reason, fmt.Sprintf("exitCode=%d", t.ExitCode), signal,
-			named("startedAt=", moment(&t.StartedAt)), named("finishedAt=", moment(&t.FinishedAt)), other,
+		return "terminated", joined(" ", ended(t), named("startedAt=", moment(&t.StartedAt)), named("finishedAt=", moment(&t.FinishedAt)), other,
 			named("message: ", strings.TrimSpace(t.Message)))
 	}
 	return "", ""
+}
+
+// ended is how a container ended, in short.
+func ended(t *v1.ContainerStateTerminated) string {
+	signal := ""
+	if t.Signal != 0 {
+		signal = fmt.Sprintf("signal=%d", t.Signal)
+	}
+	return joined(" ", t.Reason, fmt.Sprintf("exitCode=%d", t.ExitCode), signal)
 }
 
 func started(s *v1.ContainerStatus) string {

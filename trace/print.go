@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/charmbracelet/lipgloss"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -19,11 +21,19 @@ type Printer struct {
 	out    io.Writer
 	styles styles
 	width  int // of the widest pod name so far
+
+	// Writers: who made an event's changes is printed too.
+	Writers bool
 }
 
 // NewPrinter prints to out.
 func NewPrinter(out io.Writer) *Printer {
 	return newPrinter(out, lipgloss.NewRenderer(out))
+}
+
+// NewPrinterTo prints to out what goes to a screen in the end, with the screen's colours.
+func NewPrinterTo(out, screen io.Writer) *Printer {
+	return newPrinter(out, lipgloss.NewRenderer(screen))
 }
 
 func newPrinter(out io.Writer, renderer *lipgloss.Renderer) *Printer {
@@ -36,13 +46,24 @@ const indent = "                     "
 // Print writes one event.
 func (p *Printer) Print(e Event) error {
 	s := p.styles
-	head := s.faint.Render(fmt.Sprintf("%8.3fs", e.Since.Seconds())) + "  " + s.event[e.Type].Render(fmt.Sprintf("%-8s", e.Type))
+	since := fmt.Sprintf("%8.3fs", e.Since.Seconds())
+	if e.Type == Past || e.Said != nil && e.Existing {
+		since = fmt.Sprintf("%8.0fs", e.Since.Seconds())
+	}
+	head := s.faint.Render(since) + "  " + s.event[e.Type].Render(fmt.Sprintf("%-8s", e.Type))
 	if e.Type == watch.Error {
-		_, err := fmt.Fprintf(p.out, "%s  %s\n%s%s\n", head, printable(e.Err.Error()), indent, s.faint.Render("a fresh list follows"))
+		_, err := fmt.Fprintf(p.out, "%s  %s\n%s%s\n", head, Printable(e.Err.Error()), indent, s.faint.Render("a fresh list follows"))
 		return err
 	}
-	name := e.Pod.Namespace + "/" + e.Pod.Name
+	namespace, own := e.About()
+	name := Printable(namespace + "/" + own)
 	p.width = max(p.width, len(name))
+	switch e.Type {
+	case Said:
+		return p.said(head, name, e.Said)
+	case Past:
+		return p.past(head, name, e.Changes)
+	}
 	phase := fmt.Sprintf("%-9s", e.Pod.Status.Phase)
 	if style, ok := s.phase[e.Pod.Status.Phase]; ok {
 		phase = style.Render(phase)
@@ -58,8 +79,58 @@ func (p *Printer) Print(e Event) error {
 	for _, line := range lines[1:] {
 		text += "\n" + indent + line
 	}
+	if p.Writers && len(e.Writers) > 0 {
+		text += "\n" + indent + s.faint.Render("by "+by(e.Writers))
+	}
 	_, err := fmt.Fprintln(p.out, strings.TrimRight(text, " "))
 	return err
+}
+
+// said prints a Kubernetes Event: its type stands where the phase does.
+func (p *Printer) said(head, name string, e *v1.Event) error {
+	kind := fmt.Sprintf("%-9s", Printable(e.Type))
+	if e.Type == v1.EventTypeWarning {
+		kind = p.styles.bad.Render(kind)
+	}
+	_, err := fmt.Fprintf(p.out, "%s  %-*s  %s  %s\n", head, p.width, name, kind, Printable(SaidText(e)))
+	return err
+}
+
+// SaidText is a Kubernetes Event in words: its reason, the container it is about, its message, how
+// often it happened, and who said it. It is as it came: nothing is escaped.
+func SaidText(e *v1.Event) string {
+	text := e.Reason
+	if c := ContainerOf(e); c != "" {
+		text += " (" + c + ")"
+	}
+	text += ": " + strings.TrimSpace(e.Message)
+	if n := saidTimes(e); n > 1 {
+		text += fmt.Sprintf("  ×%d", n)
+	}
+	if from := cmp.Or(e.ReportingController, e.Source.Component); from != "" {
+		text += "  from " + from
+	}
+	return text
+}
+
+// past prints what happened at a time that is known to the second.
+func (p *Printer) past(head, name string, changes []Change) error {
+	text := strings.Join(p.lines(changes), "  ")
+	_, err := fmt.Fprintf(p.out, "%s  %-*s  %-9s  %s\n", head, p.width, name, "", text)
+	return err
+}
+
+// by names writers, and what each changed where there are several.
+func by(writers []Writer) string {
+	var parts []string
+	for _, w := range writers {
+		text := Printable(w.String())
+		if len(writers) > 1 {
+			text += ": " + Printable(strings.Join(w.Changed, " "))
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // lines groups changes into lines: why the pod is in its phase, its conditions, each container, the
@@ -106,7 +177,7 @@ func (p *Printer) conditions(all []Change) []string {
 		if c.Field != "status" {
 			name += "." + c.Field
 		}
-		text := name + "=" + p.styles.value(orNone(printable(c.Is)))
+		text := name + "=" + p.styles.value(orNone(Printable(c.Is)))
 		if _, ok := byDetail[c.Detail]; !ok {
 			details = append(details, c.Detail)
 			byDetail[c.Detail] = text
@@ -118,7 +189,7 @@ func (p *Printer) conditions(all []Change) []string {
 	for _, d := range details {
 		line := byDetail[d]
 		if d != "" {
-			line += "  " + printable(d)
+			line += "  " + Printable(d)
 		}
 		lines = append(lines, line)
 	}
@@ -130,7 +201,7 @@ func (p *Printer) container(changes []Change) string {
 	var first, second []string
 	ended := false // so that lastState repeats what was printed as the state
 	for _, c := range changes {
-		detail := printable(short(c.Detail))
+		detail := Printable(short(c.Detail))
 		switch c.Field {
 		case "state":
 			ended = c.Was == "terminated"
@@ -143,10 +214,10 @@ func (p *Printer) container(changes []Change) string {
 		case "ready", "started", "restartCount":
 			first = append(first, c.Field+"="+orNone(c.Is))
 		default:
-			second = append(second, c.Field+"="+orNone(printable(short(c.Is))))
+			second = append(second, c.Field+"="+orNone(Printable(short(c.Is))))
 		}
 	}
-	head := string(changes[0].Part) + " " + printable(changes[0].Name) + ": "
+	head := string(changes[0].Part) + " " + Printable(changes[0].Name) + ": "
 	if len(first) == 0 || len(second) == 0 {
 		return head + strings.Join(append(first, second...), "  ")
 	}
@@ -162,9 +233,9 @@ func (p *Printer) fields(changes []Change) string {
 	for _, c := range changes {
 		text := c.Field + "="
 		if c.Was != "" {
-			text += printable(short(c.Was)) + " → "
+			text += Printable(short(c.Was)) + " → "
 		}
-		parts = append(parts, text+orNone(printable(short(c.Is))))
+		parts = append(parts, text+orNone(Printable(short(c.Is))))
 	}
 	return strings.Join(parts, "  ")
 }
@@ -183,9 +254,9 @@ func short(text string) string {
 	return digest.ReplaceAllString(text, "$1")
 }
 
-// printable is text with everything escaped that would move a terminal's cursor or change its
+// Printable is text with everything escaped that would move a terminal's cursor or change its
 // colours: messages are written by whoever wrote the pod's program.
-func printable(text string) string {
+func Printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		if unicode.IsPrint(r) {

@@ -23,6 +23,7 @@ func newStyles(r *lipgloss.Renderer) styles {
 		faint: r.NewStyle().Faint(true), good: green, pending: yellow, bad: red,
 		event: map[watch.EventType]lipgloss.Style{
 			watch.Added: green, watch.Modified: blue, watch.Deleted: magenta, watch.Error: red.Bold(true),
+			Said: yellow, Past: r.NewStyle().Faint(true),
 		},
 		phase: map[v1.PodPhase]lipgloss.Style{
 			v1.PodPending: yellow, v1.PodRunning: green.Bold(true), v1.PodSucceeded: green, v1.PodFailed: red.Bold(true), v1.PodUnknown: magenta,

@@ -3,34 +3,36 @@ package trace
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
 
-// The pause before a lost connection is tried again: the first, and the longest.
-const (
-	firstPause   = 200 * time.Millisecond
-	longestPause = 5 * time.Second
-)
-
-// Tracer follows the pods that Namespace, Name and Labels select.
+// Tracer follows the pods that Namespace, Names and Labels select: by one list and one watch of pods,
+// and by as many of Events if these are wanted, however many pods there are.
 type Tracer struct {
 	Pods corev1.PodsGetter
 
-	Namespace string // all namespaces if empty
-	Name      string // of the one pod to follow; every pod if empty
-	Labels    string // a label selector in kubectl's syntax; every pod if empty
+	Namespace string   // all namespaces if empty
+	Names     []string // of the pods to follow; every pod if empty
+	Labels    string   // a label selector in kubectl's syntax; every pod if empty
+
+	// Writers: who made each change is found as well, from the pods' managed fields.
+	Writers bool
+
+	// Events, if set, is where the Kubernetes Events about these pods are had from. If they may not be
+	// seen, Note says so and the pods are followed without.
+	Events corev1.EventsGetter
 
 	// Start is the moment that Event.Since counts from; when Run began if zero.
 	Start time.Time
@@ -42,77 +44,85 @@ type Tracer struct {
 	// Note, if set, is told what happens to the connection: that it is lost, and that it is back.
 	Note func(string)
 
+	mu    sync.Mutex // held while an event is handed on
 	emit  func(Event)
 	known map[types.NamespacedName]*v1.Pod
+	said  *sayings
 }
 
 // Run hands every event to emit, one at a time, until ctx ends; it then returns nil. An error means
 // that the cluster could not be listed in the first place or no longer lets us: a connection that is
 // lost later is tried again for as long as it takes.
 func (t *Tracer) Run(ctx context.Context, emit func(Event)) error {
-	t.emit, t.known = emit, map[types.NamespacedName]*v1.Pod{}
+	t.emit, t.known, t.said = emit, map[types.NamespacedName]*v1.Pod{}, newSayings()
 	if t.Start.IsZero() {
 		t.Start = time.Now()
 	}
-	version, err := t.list(ctx, true)
-	if err != nil {
+	pods := t.pods()
+	streams := []*stream{pods}
+	if err := pods.begin(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("pods cannot be listed: %w", err)
+		return err
+	}
+	if t.Events != nil {
+		events := t.events()
+		if err := events.begin(ctx); err == nil {
+			streams = append(streams, events)
+		} else if ctx.Err() == nil {
+			t.note(fmt.Sprintf("going on without Events: %v", err))
+		}
 	}
 	if t.Listed != nil {
 		t.Listed()
 	}
+	return t.follow(ctx, streams)
+}
 
-	relist := false
-	pause := firstPause
-	lost := false
-	for {
-		began := time.Now()
-		if relist {
-			var fresh string
-			if fresh, err = t.list(ctx, false); err == nil {
-				version, relist = fresh, false
+// follow runs the streams. The pods' end ends all; that of Events is only noted.
+func (t *Tracer) follow(ctx context.Context, streams []*stream) error {
+	ctx, stop := context.WithCancel(ctx)
+	var others sync.WaitGroup
+	for _, s := range streams[1:] {
+		others.Go(func() {
+			if err := s.run(ctx); err != nil {
+				t.note(fmt.Sprintf("going on without Events: %v", err))
 			}
-		}
-		if !relist {
-			err = t.watch(ctx, &version, func() {
-				if lost {
-					t.note("connected again")
-				}
-				lost, pause = false, firstPause
-			})
-		}
-		switch {
-		case ctx.Err() != nil:
+		})
+	}
+	err := streams[0].run(ctx)
+	stop()
+	others.Wait()
+	return err
+}
+
+// pods is the watch of the pods.
+func (t *Tracer) pods() *stream {
+	from := t.Pods.Pods(t.Namespace)
+	return &stream{
+		what: "pods", list: t.list, note: t.note,
+		open: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return from.Watch(ctx, t.selected(o))
+		},
+		see: func(kind watch.EventType, object runtime.Object) error {
+			pod, ok := object.(*v1.Pod)
+			if !ok {
+				return fmt.Errorf("a watch of pods sent a %T", object)
+			}
+			t.see(kind, pod, false)
 			return nil
-		case refused(err):
-			return fmt.Errorf("pods can no longer be watched: %w", err)
-		case answered(err) && !relist:
-			t.emit(Event{Time: time.Now(), Since: time.Since(t.Start), Type: watch.Error, Err: err})
-			relist = true
-		case err != nil && !lost:
-			t.note(fmt.Sprintf("connection lost, trying again: %v", err))
-			lost = true
-		}
-		// A watch that the server ended in its own time is taken up again at once.
-		if err == nil && time.Since(began) > firstPause {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longestPause)
+		},
+		expired: func(err error) {
+			t.send(Event{Type: watch.Error, Err: err})
+		},
 	}
 }
 
 // list shows where the pods stand by now as if the watch had said so, and returns the version that
 // a watch goes on from. Only what differs from the last known state is shown.
 func (t *Tracer) list(ctx context.Context, first bool) (string, error) {
-	pods, err := t.Pods.Pods(t.Namespace).List(ctx, t.options())
+	pods, err := t.Pods.Pods(t.Namespace).List(ctx, t.selected(metav1.ListOptions{}))
 	if err != nil {
 		return "", err
 	}
@@ -136,35 +146,12 @@ func (t *Tracer) list(ctx context.Context, first bool) (string, error) {
 	return pods.ResourceVersion, nil
 }
 
-// watch shows events until the watch ends, and moves version along with them. The error is what the
-// server said in an ERROR event or instead of a watch, nil if the watch just ended.
-func (t *Tracer) watch(ctx context.Context, version *string, connected func()) error {
-	options := t.options()
-	options.ResourceVersion, options.AllowWatchBookmarks = *version, true
-	w, err := t.Pods.Pods(t.Namespace).Watch(ctx, options)
-	if err != nil {
-		return err
-	}
-	defer w.Stop()
-	connected()
-	for e := range w.ResultChan() {
-		if e.Type == watch.Error {
-			return apierrors.FromObject(e.Object)
-		}
-		pod, ok := e.Object.(*v1.Pod)
-		if !ok {
-			return fmt.Errorf("a watch of pods sent a %T", e.Object)
-		}
-		*version = pod.ResourceVersion
-		if e.Type != watch.Bookmark {
-			t.see(e.Type, pod, false)
-		}
-	}
-	return nil
-}
-
-// see shows one event, unless the state that it carries has been shown already.
+// see shows one event, unless the state that it carries has been shown already or nobody asked for
+// the pod.
 func (t *Tracer) see(kind watch.EventType, pod *v1.Pod, existing bool) {
+	if len(t.Names) > 1 && !slices.Contains(t.Names, pod.Name) {
+		return
+	}
 	was := t.known[key(pod)]
 	if kind == watch.Deleted {
 		delete(t.known, key(pod))
@@ -174,37 +161,41 @@ func (t *Tracer) see(kind watch.EventType, pod *v1.Pod, existing bool) {
 		}
 		t.known[key(pod)] = pod
 	}
-	now := time.Now()
-	t.emit(Event{Time: now, Since: now.Sub(t.Start), Type: kind, Pod: pod, Changes: Compare(was, pod), Existing: existing})
+	e := Event{Type: kind, Pod: pod, Changes: Compare(was, pod), Existing: existing}
+	if t.Writers && !existing {
+		e.Writers = writers(was, pod, e.Changes)
+	}
+	t.send(e)
+	if t.Events != nil {
+		t.admit(pod.UID)
+	}
 }
 
-func (t *Tracer) options() metav1.ListOptions {
-	options := metav1.ListOptions{LabelSelector: t.Labels}
-	if t.Name != "" {
-		options.FieldSelector = fields.OneTermEqualSelector("metadata.name", t.Name).String()
+// send hands an event on, with the time.
+func (t *Tracer) send(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.Time = time.Now()
+	e.Since = e.Time.Sub(t.Start)
+	t.emit(e)
+}
+
+// selected are the options for the pods that are followed. The API selects one by its name or all:
+// where some are asked for, see leaves the others out.
+func (t *Tracer) selected(options metav1.ListOptions) metav1.ListOptions {
+	options.LabelSelector = t.Labels
+	if len(t.Names) == 1 {
+		options.FieldSelector = fields.OneTermEqualSelector("metadata.name", t.Names[0]).String()
 	}
 	return options
 }
 
 func (t *Tracer) note(text string) {
 	if t.Note != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
 		t.Note(text)
 	}
-}
-
-// refused says that asking again will not help.
-func refused(err error) bool {
-	return apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err)
-}
-
-// answered says that the API server itself ended the watch with an error, 410 Gone as a rule, so that
-// only a fresh list can go on. A server that is busy or starting is asked again instead.
-func answered(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || apierrors.IsTooManyRequests(err) || apierrors.IsServiceUnavailable(err) {
-		return false
-	}
-	return true
 }
 
 func key(pod *v1.Pod) types.NamespacedName {

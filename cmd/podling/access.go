@@ -10,11 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podling/podling/cluster"
+	"github.com/podling/podling/kubelet/credentials"
 )
 
 // answerPatience is how long a cluster may take to say that it is there.
@@ -74,7 +76,11 @@ func (a *access) connect(ctx context.Context, cmd *cobra.Command, file string) (
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	if err := t.client.CoreV1().RESTClient().Get().AbsPath("/version").Do(ctx).Error(); err != nil {
+	err = t.client.CoreV1().RESTClient().Get().AbsPath("/version").Do(ctx).Error()
+	if apierrors.IsUnauthorized(err) {
+		return nil, fmt.Errorf("%s: %w", from, credentials.Refused(err, config))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the cluster at %s (%s) does not answer: start it, or name another with --kubeconfig: %w", config.Host, from, err)
 	}
 	return t, nil

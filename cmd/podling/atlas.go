@@ -40,8 +40,8 @@ it, and the event stream that was recorded of that. Without a name it lists all.
 			switch {
 			case !slices.Contains(atlas.Languages, l):
 				return usageError{fmt.Errorf("--lang %q is not known: it is en or zh", language)}
-			case output != outputText && output != outputJSON:
-				return usageError{fmt.Errorf("--output %q is not known: it is %s or %s", output, outputText, outputJSON)}
+			case checkOutput(output) != nil:
+				return checkOutput(output)
 			case markdown != "" && len(args) > 0:
 				return usageError{fmt.Errorf("--markdown writes the whole atlas, and takes no name")}
 			case markdown != "":

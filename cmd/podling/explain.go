@@ -92,8 +92,8 @@ func (o *explainOptions) run(ctx context.Context, cmd *cobra.Command, args []str
 }
 
 func (o *explainOptions) check(args []string) error {
-	if o.output != outputText && o.output != outputJSON {
-		return fmt.Errorf("--output %q is not known: it is %s or %s", o.output, outputText, outputJSON)
+	if err := checkOutput(o.output); err != nil {
+		return err
 	}
 	if _, err := labels.Parse(o.selector); err != nil {
 		return fmt.Errorf("--selector %q: %w", o.selector, err)

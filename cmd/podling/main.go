@@ -37,9 +37,13 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newUpCommand(),
+		newDownCommand(),
 		newNodeCommand(),
+		newTokenCommand(),
 		newRunCommand(),
 		newTraceCommand(),
+		newUICommand(),
+		newReplayCommand(),
 		newExplainCommand(),
 		newAtlasCommand(),
 		newFaultCommand(),

@@ -31,8 +31,8 @@ func (o *nodeOptions) addFlags(cmd *cobra.Command) {
 
 // pick finds the node that the flags name, and a client for the API's core group.
 func (o *nodeOptions) pick(ctx context.Context, cmd *cobra.Command) (rest.Interface, string, error) {
-	if o.output != outputText && o.output != outputJSON {
-		return nil, "", usageError{fmt.Errorf("--output %q is not known: it is %s or %s", o.output, outputText, outputJSON)}
+	if err := checkOutput(o.output); err != nil {
+		return nil, "", err
 	}
 	own, err := ownKubeconfig()
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// endsWithInput is the flag by which whoever starts a podling makes it end with himself, however he
+// endsWithInputFlag is the flag by which whoever starts a podling makes it end with himself, however he
 // ends: he holds the other end of its standard input, which the kernel closes.
-const endsWithInput = "end-with-stdin"
+const endsWithInputFlag = "end-with-stdin"
 
 // addEndsWithInput adds the flag. It is for programs (podlingtest), and not shown to people.
 func addEndsWithInput(cmd *cobra.Command, ends *bool) {
-	cmd.Flags().BoolVar(ends, endsWithInput, false, "end, as by SIGTERM, when standard input does")
-	if err := cmd.Flags().MarkHidden(endsWithInput); err != nil {
+	cmd.Flags().BoolVar(ends, endsWithInputFlag, false, "end, as by SIGTERM, when standard input does")
+	if err := cmd.Flags().MarkHidden(endsWithInputFlag); err != nil {
 		panic(err) // there is no such flag
 	}
 }

@@ -88,7 +88,10 @@ func TestTraceRefuses(t *testing.T) {
 		"-l a=b=c":                             "--selector",
 		"--kubeconfig /nowhere":                "there is no kubeconfig /nowhere",
 		"-o wide":                              `"wide"`,
-		"a b":                                  "at most 1",
+		"--since -1m":                          "--since",
+		"--file x --record y":                  "--file",
+		"--file /nowhere":                      "/nowhere",
+		"--file trace_test.go":                 "not a recording",
 		"--kubeconfig testdata --record /no/o": "testdata",
 	} {
 		code, _, errOut := podling(t, append([]string{"trace"}, strings.Fields(args)...)...)

@@ -22,6 +22,8 @@ const stopPatience = 20 * time.Second
 func newUpCommand() *cobra.Command {
 	var options cluster.Options
 	var endWithInput bool
+	var background background
+	page := upPage{}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a cluster up, and keep it up until interrupted",
@@ -32,28 +34,50 @@ are as many nodes as --nodes or --node-file says, whose containers only exist in
 Each step is reported with the time it took. When all is ready, one line on standard output says
 where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
 containers go on running and are found again by the next start; with --ephemeral nothing stays. A
-second interrupt ends the process at once.`,
+second interrupt ends the process at once.
+
+With --detach all that happens in the background, in a session of its own: podling up returns when the
+cluster is ready, and podling down ends it.`,
 		Example: `  podling up
+  podling up --detach
   podling up --ephemeral --registry-mirror docker.io=http://127.0.0.1:5000
   podling up --runtime sim --nodes 100 --sim-profile flaky.yaml
   podling up --runtime sim --clock virtual
+  podling up --runtime sim --ui
   podling up --pod-manifest-path /etc/kubernetes/manifests
   podling up --runtime none --data-dir ./data --listen 127.0.0.1:6443`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if background.detach {
+				if options.Ephemeral {
+					return usageError{errors.New("--ephemeral has no data folder by which podling down would find it, so it does not go with --detach")}
+				}
+				dir, err := options.DataFolder(false)
+				if err != nil {
+					return err
+				}
+				return background.start(cmd, dir, endWithInput)
+			}
+			background.begin()
 			ctx, stop := untilTold(cmd, endWithInput)
 			defer stop()
-			return up(ctx, cmd, options)
+			return up(ctx, cmd, options, &page, background)
 		},
 	}
 	options.AddFlags(cmd.Flags())
 	addEndsWithInput(cmd, &endWithInput)
+	background.addFlags(cmd)
+	cmd.Flags().BoolVar(&page.wanted, "ui", false, "show the pods in a browser too: the page's address is printed (docs/ui.md)")
+	addPortFlag(cmd, "ui-port", &page.port)
 	return cmd
 }
 
 // up keeps a cluster up until ctx ends.
-func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error {
+func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *upPage, background background) error {
 	began := time.Now()
+	if err := page.listen(); err != nil {
+		return err
+	}
 	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
 	})
@@ -64,14 +88,18 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options) error 
 		return err
 	}
 	ready := append([]string{"ready", "kubeconfig=" + c.Kubeconfig()}, nodesReady(c.NodeNames())...)
-	fmt.Fprintf(cmd.OutOrStdout(), "%s after %.1fs\n", strings.Join(ready, " "), time.Since(began).Seconds())
+	if err := background.ready(cmd, fmt.Sprintf("%s after %.1fs", strings.Join(ready, " "), time.Since(began).Seconds())); err != nil {
+		return errors.Join(err, stopCluster(ctx, c))
+	}
 
+	pageEnded := page.serve(ctx, cmd, c.Admin())
 	select {
 	case <-ctx.Done():
 	case <-c.Done():
 		err = c.Err()
+	case <-pageEnded: // why, stop tells
 	}
-	return errors.Join(err, stopCluster(ctx, c))
+	return errors.Join(err, page.stop(), stopCluster(ctx, c))
 }
 
 // fewNodes is how many nodes are named in the line that says what is ready.

@@ -47,35 +47,45 @@ func Binary(root string) (string, error) {
 	return path, nil
 }
 
-// A Podling is a running `podling up`.
+// A Podling is a running `podling up` or `podling node`.
 type Podling struct {
-	Kubeconfig string
+	Kubeconfig string        // of `podling up`
 	Node       string        // the first, "" if there are so many that they are not named
 	Ready      time.Duration // from the start of the process to its ready line
 	Pid        int
 
+	name   string // of the command
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed once err is known
 	err    error
 	stderr bytes.Buffer // read only after ended
 }
 
-// ready is the line of `podling up`'s standard output that says that it is up. Of
-// several nodes the first counts.
-var ready = regexp.MustCompile(`^ready kubeconfig=(.+?) (?:node=(\S+)(?: node=\S+)*|nodes=\d+) after \S+$`)
+// ready is the line of standard output that says that it is up. Of several nodes
+// the first counts; a control plane alone has none.
+var ready = regexp.MustCompile(`^ready(?: kubeconfig=(.+?))?(?: node=(\S+)(?: node=\S+)*| nodes=\d+)? after \S+$`)
 
 // Up runs `podling up` with the given flags and returns once it is ready.
 func Up(ctx context.Context, binary string, flags ...string) (*Podling, error) {
+	return start(ctx, binary, append([]string{"up"}, flags...))
+}
+
+// Node runs `podling node` with the given flags and returns once it is ready.
+func Node(ctx context.Context, binary string, flags ...string) (*Podling, error) {
+	return start(ctx, binary, append([]string{"node"}, flags...))
+}
+
+func start(ctx context.Context, binary string, args []string) (*Podling, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyLimit, fmt.Errorf("not ready after %v", readyLimit))
 	defer cancel()
-	p := &Podling{cmd: exec.Command(binary, append([]string{"up"}, flags...)...), ended: make(chan struct{})}
+	p := &Podling{cmd: exec.Command(binary, args...), name: "podling " + args[0], ended: make(chan struct{})}
 	reader, writer := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = writer, &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal reaches the caller alone, who stops it in order
 	p.cmd.WaitDelay = pipeLimit
 	begin := time.Now()
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("podling up: %w", err)
+		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	p.Pid = p.cmd.Process.Pid
 	go func() {
@@ -87,7 +97,7 @@ func Up(ctx context.Context, binary string, flags ...string) (*Podling, error) {
 	go func() {
 		lines := bufio.NewScanner(reader)
 		for lines.Scan() { // to its end, or the program would block on a full pipe
-			if m := ready.FindStringSubmatch(lines.Text()); m != nil && p.Kubeconfig == "" {
+			if m := ready.FindStringSubmatch(lines.Text()); m != nil && p.Ready == 0 {
 				p.Kubeconfig, p.Node, p.Ready = m[1], m[2], time.Since(begin)
 				close(up)
 			}
@@ -98,27 +108,27 @@ func Up(ctx context.Context, binary string, flags ...string) (*Podling, error) {
 	case <-up:
 		return p, nil
 	case <-p.ended:
-		return nil, fmt.Errorf("podling up ended before it was ready: %w", p.failure())
+		return nil, fmt.Errorf("%s ended before it was ready: %w", p.name, p.failure())
 	case <-ctx.Done():
-		return nil, fmt.Errorf("podling up: %w", errors.Join(context.Cause(ctx), p.Stop()))
+		return nil, fmt.Errorf("%s: %w", p.name, errors.Join(context.Cause(ctx), p.Stop()))
 	}
 }
 
 // Stop asks podling to end and waits for it.
 func (p *Podling) Stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("podling up, pid %d: %w", p.Pid, err)
+		return fmt.Errorf("%s, pid %d: %w", p.name, p.Pid, err)
 	}
 	select {
 	case <-p.ended:
 		if p.err != nil {
-			return fmt.Errorf("podling up did not end well: %w", p.failure())
+			return fmt.Errorf("%s did not end well: %w", p.name, p.failure())
 		}
 		return nil
 	case <-time.After(stopLimit):
 		err := p.cmd.Process.Kill()
 		<-p.ended
-		return errors.Join(fmt.Errorf("podling up did not end within %v of SIGTERM and was killed: %w", stopLimit, p.failure()), err)
+		return errors.Join(fmt.Errorf("%s did not end within %v of SIGTERM and was killed: %w", p.name, stopLimit, p.failure()), err)
 	}
 }
 

@@ -45,6 +45,7 @@ func TestReadyLine(t *testing.T) {
 		"ready kubeconfig=k node=a after 1s":        "a",
 		"ready kubeconfig=k node=a node=b after 1s": "a",
 		"ready kubeconfig=k nodes=200 after 3.1s":   "",
+		"ready kubeconfig=k after 3.1s":             "",
 	} {
 		m := ready.FindStringSubmatch(line)
 		if m == nil || m[1] != "k" || m[2] != want {

@@ -175,7 +175,7 @@ func (c *Cluster) logs(ctx context.Context, pod *v1.Pod) ([]explain.Log, error) 
 // references are the names that the pod refers to, as far as they are there. Of secrets only the
 // keys are kept.
 func (c *Cluster) references(ctx context.Context, w *explain.World, unseen func(explain.Part, error)) {
-	configMaps, secrets := referred(w.Pod)
+	configMaps, secrets := explain.Referred(w.Pod)
 	core, ns := c.Client.CoreV1(), w.Pod.Namespace
 	var err error
 	w.ConfigMaps, err = c.named(ctx, ns, "configmaps", configMaps, func(ctx context.Context, name string) ([]string, error) {
@@ -262,56 +262,6 @@ func metadataNames(ctx context.Context, request *rest.Request) ([]string, error)
 		out = append(out, o.Name)
 	}
 	return out, nil
-}
-
-// referred are the names of the ConfigMaps and Secrets that a pod may need.
-func referred(pod *v1.Pod) (configMaps, secrets []string) {
-	add := func(list *[]string, name string) {
-		if name != "" && !slices.Contains(*list, name) {
-			*list = append(*list, name)
-		}
-	}
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		for _, e := range c.EnvFrom {
-			if e.ConfigMapRef != nil {
-				add(&configMaps, e.ConfigMapRef.Name)
-			}
-			if e.SecretRef != nil {
-				add(&secrets, e.SecretRef.Name)
-			}
-		}
-		for _, e := range c.Env {
-			if e.ValueFrom != nil && e.ValueFrom.ConfigMapKeyRef != nil {
-				add(&configMaps, e.ValueFrom.ConfigMapKeyRef.Name)
-			}
-			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
-				add(&secrets, e.ValueFrom.SecretKeyRef.Name)
-			}
-		}
-	}
-	for _, v := range pod.Spec.Volumes {
-		if v.ConfigMap != nil {
-			add(&configMaps, v.ConfigMap.Name)
-		}
-		if v.Secret != nil {
-			add(&secrets, v.Secret.SecretName)
-		}
-		if v.Projected == nil {
-			continue
-		}
-		for _, s := range v.Projected.Sources {
-			if s.ConfigMap != nil {
-				add(&configMaps, s.ConfigMap.Name)
-			}
-			if s.Secret != nil {
-				add(&secrets, s.Secret.Name)
-			}
-		}
-	}
-	for _, s := range pod.Spec.ImagePullSecrets {
-		add(&secrets, s.Name)
-	}
-	return configMaps, secrets
 }
 
 // vanished says that an object is not there, so that a caller can say so in its own words.

@@ -87,7 +87,7 @@ func (c Config) Check() error {
 
 // thresholds are the configuration's, in the order of signals, hard ones before soft ones.
 func (c Config) thresholds() ([]threshold, error) {
-	hard, err := values(c.hard(), ParseThreshold)
+	hard, err := values(c.WithDefaults().Hard, ParseThreshold)
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +121,15 @@ func (c Config) thresholds() ([]threshold, error) {
 	return out, nil
 }
 
-func (c Config) hard() map[string]string {
+// WithDefaults is the configuration with the defaults in the place of what it leaves out.
+func (c Config) WithDefaults() Config {
 	if c.Hard == nil {
-		return DefaultHard
+		c.Hard = DefaultHard
 	}
-	return c.Hard
+	if c.Transition == 0 {
+		c.Transition = DefaultTransition
+	}
+	return c
 }
 
 // values reads what is said of signals.

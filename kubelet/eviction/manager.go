@@ -77,7 +77,7 @@ func New(config Config, node Node) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Manager{node: node, maxPodGrace: config.MaxPodGrace, pressure: newPressure(thresholds, config.Transition),
+	return &Manager{node: node, maxPodGrace: config.MaxPodGrace, pressure: newPressure(thresholds, config.WithDefaults().Transition),
 		leaving: map[types.UID]<-chan struct{}{}}, nil
 }
 

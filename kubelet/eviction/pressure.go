@@ -76,9 +76,6 @@ type pressure struct {
 }
 
 func newPressure(thresholds []threshold, transition time.Duration) *pressure {
-	if transition == 0 {
-		transition = DefaultTransition
-	}
 	return &pressure{thresholds: thresholds, transition: transition,
 		since: map[int]time.Time{}, due: map[int]bool{}, last: map[v1.NodeConditionType]time.Time{}}
 }

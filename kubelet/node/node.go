@@ -21,6 +21,10 @@ type Config struct {
 	IPs []net.IP
 	// Labels are put on the node beside those that every node has, and before them.
 	Labels map[string]string
+	// Taints are those with which a Node is made; one that is there keeps its own.
+	Taints []v1.Taint
+	// Annotations are put on the node too.
+	Annotations map[string]string
 	// Client has the node's own identity.
 	Client  kubernetes.Interface
 	Runtime internalapi.RuntimeService
@@ -44,11 +48,8 @@ type Config struct {
 	// Keeper keeps the node among many: it is simulated, and has neither a lease nor a watch of its
 	// own, nor a look at the runtime but when RuntimeFailed says so.
 	Keeper *Keeper
-	// Capacity, Taints and Annotations, for a simulated node, are what it has in place of the
-	// machine's.
-	Capacity    v1.ResourceList
-	Taints      []v1.Taint
-	Annotations map[string]string
+	// Capacity, for a simulated node, is what it has in place of the machine's.
+	Capacity v1.ResourceList
 }
 
 // State is how the runtime is, in the words of the node's Ready condition; "" is well.

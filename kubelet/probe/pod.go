@@ -23,9 +23,10 @@ type Pod struct {
 	tell    Outcome
 	running map[string]stops // by container ID
 	done    sync.WaitGroup
+	tally   tally
 
 	mu    sync.Mutex
-	asked map[string]time.Time // when it was last asked whether a container is alive, by name
+	asked map[string]time.Time // when it was last due to ask whether a container is alive, by name
 }
 
 // stops end the probes of one container.
@@ -36,7 +37,7 @@ type stops struct {
 
 // Pod gives the probes of one pod, all idle.
 func (ps *Probers) Pod(clk clock.Clock, tell Outcome) *Pod {
-	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}, asked: map[string]time.Time{}}
+	return &Pod{probers: ps, clock: clk, tell: tell, running: map[string]stops{}, asked: map[string]time.Time{}, tally: tally{counts: ps.counts}}
 }
 
 // Sync begins to probe containers that run and have probes, and no longer probes
@@ -88,6 +89,7 @@ func (p *Pod) Stop() {
 		delete(p.running, id)
 	}
 	p.done.Wait()
+	p.tally.clear()
 }
 
 // container runs one container's probes: the startup probe first and alone, then
@@ -122,20 +124,22 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 		return false
 	}
 	period := time.Duration(max(probe.PeriodSeconds, 1)) * time.Second
-	if kind == Liveness && !clock.Wait(ctx, p.clock, p.beat(t.c.Name, period)) {
-		return false
+	due := p.clock.Now() // the pace is kept, however late a busy machine asks (upstream: a ticker)
+	if kind == Liveness {
+		due = due.Add(p.beat(t.c.Name, period))
 	}
 	var count lifecycle.ProbeCount
 	var told *bool
-	for {
+	for clock.Wait(ctx, p.clock, due.Sub(p.clock.Now())) {
 		began := p.clock.Now()
 		t.ending = living.Err() != nil
 		if kind == Liveness {
 			p.mu.Lock()
-			p.asked[t.c.Name] = began
+			p.asked[t.c.Name] = due
 			p.mu.Unlock()
 		}
 		if success, known := p.probers.ask(ctx, kind, probe, t); known {
+			p.tally.add(t.pod, t.c.Name, kind, success, p.clock.Since(began))
 			var settled bool
 			if count, settled = count.Add(probe, success); settled {
 				if told == nil || *told != success {
@@ -147,10 +151,12 @@ func (p *Pod) loop(ctx, living context.Context, kind string, probe *v1.Probe, t 
 				}
 			}
 		}
-		if !clock.Wait(ctx, p.clock, period-p.clock.Since(began)) {
-			return false
+		due = due.Add(period)
+		if late := p.clock.Since(due); late > 0 {
+			due = due.Add(late.Truncate(period)) // what was missed is not made up for, but once
 		}
 	}
+	return false
 }
 
 // beat is how long it is until a container's liveness is due at the pace at which that

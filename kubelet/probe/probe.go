@@ -45,6 +45,7 @@ type Probers struct {
 	event   func(pod *v1.Pod, e lifecycle.Event)
 
 	simulated Simulated // nil: containers can be reached
+	counts    *counts   // nil where they cannot
 }
 
 // Simulated answers the probes of containers that cannot be reached because they
@@ -59,13 +60,13 @@ type Simulated interface {
 // New gives probers that run commands through runtime and record what failed.
 func New(runtime internalapi.RuntimeService, event func(pod *v1.Pod, e lifecycle.Event)) *Probers {
 	const followRedirectsElsewhere = false
-	return &Probers{runtime: runtime, http: httpprobe.New(followRedirectsElsewhere), tcp: tcpprobe.New(), grpc: grpcprobe.New(), event: event}
+	return &Probers{runtime: runtime, http: httpprobe.New(followRedirectsElsewhere), tcp: tcpprobe.New(), grpc: grpcprobe.New(), event: event, counts: newCounts()}
 }
 
 // NewSimulated gives probers of simulated containers.
 func NewSimulated(runtime internalapi.RuntimeService, answers Simulated, event func(pod *v1.Pod, e lifecycle.Event)) *Probers {
 	ps := New(runtime, event)
-	ps.simulated = answers
+	ps.simulated, ps.counts = answers, nil // by the ten thousand, counting would cost more than probing
 	return ps
 }
 

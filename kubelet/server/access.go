@@ -96,30 +96,17 @@ func (a *access) only(next http.Handler) http.Handler {
 // verbs are the API's for methods of HTTP.
 var verbs = map[string]string{http.MethodPost: "create", http.MethodGet: "get", http.MethodPut: "update", http.MethodPatch: "patch", http.MethodDelete: "delete"}
 
-// asked is what the caller needs one of: rights on subresources of the Node, a narrow one first
-// (KEP-2862), or nodes/proxy.
+// narrow are the subresources of the Node of which rights on one are enough for what is below a path's
+// first part (KEP-2862); everything else needs nodes/proxy.
+var narrow = map[string][]string{
+	"stats": {"stats"}, "metrics": {"metrics"}, "pods": {"pods", "proxy"}, "healthz": {"healthz", "proxy"}, "configz": {"configz", "proxy"},
+}
+
+// asked is what the caller needs one of.
 func (a *access) asked(caller user.Info, r *http.Request) []authorizer.AttributesRecord {
-	below := func(paths ...string) bool {
-		for _, path := range paths {
-			if r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/") {
-				return true
-			}
-		}
-		return false
-	}
-	var subresources []string
-	switch {
-	case below("/stats"):
-		subresources = []string{"stats"}
-	case below("/metrics"):
-		subresources = []string{"metrics"}
-	case below("/pods"):
-		subresources = []string{"pods", "proxy"}
-	case below("/healthz"):
-		subresources = []string{"healthz", "proxy"}
-	case below("/configz"):
-		subresources = []string{"configz", "proxy"}
-	default:
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	subresources, ok := narrow[first]
+	if !ok {
 		subresources = []string{"proxy"}
 	}
 	var out []authorizer.AttributesRecord

@@ -6,6 +6,7 @@
 //
 //	/healthz, /pods, /configz, /metrics
 //	/stats/summary, /metrics/resource            what the node and its pods use
+//	/metrics/probes                              what its pods' probes came to
 //	/containerLogs/NAMESPACE/POD/CONTAINER       the container's log, as far as the query asks for it
 //	/exec, /attach, /run .../NAMESPACE/POD[/UID]/CONTAINER
 //	/portForward/NAMESPACE/POD[/UID]

@@ -38,9 +38,10 @@ const (
 type Config struct {
 	// Listen is the ADDR:PORT to bind; port 0 is any that is free.
 	Listen string
-	// Cert is shown to callers. ClientCAs sign for those who come with a certificate; for bearer
+	// Cert is shown to callers, or, as soon as it has one, what Renewed gives. ClientCAs sign for those who come with a certificate; for bearer
 	// tokens, and for what everybody may do, Client asks the API server.
 	Cert      tls.Certificate
+	Renewed   func() *tls.Certificate // may be nil
 	ClientCAs *x509.CertPool
 	Client    kubernetes.Interface
 	// NodeName is the node that callers need rights on; empty is all nodes.
@@ -52,6 +53,8 @@ type Config struct {
 	Pods func() []*v1.Pod
 	// Summary is what the node and its pods use; nil where one port is many nodes'.
 	Summary stats.SummaryProvider
+	// Probes are the metrics of the node's probes; nil where they are simulated.
+	Probes http.Handler
 	// Configuration is how the node is configured, in upstream's words; nil where it has none.
 	Configuration *kubeletconfig.KubeletConfiguration
 	// Faults are those of the calls to Runtime.
@@ -99,9 +102,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          log.New(klogWriter{ctx}, "", 0),
 		TLSConfig: &tls.Config{
-			Certificates: []tls.Certificate{s.cfg.Cert},
-			ClientAuth:   tls.RequestClientCert, // access looks at it: a bad one is answered, not hung up on
-			MinVersion:   tls.VersionTLS12,
+			GetCertificate: s.certificate,
+			ClientAuth:     tls.RequestClientCert, // access looks at it: a bad one is answered, not hung up on
+			MinVersion:     tls.VersionTLS12,
 		},
 	}
 	served := make(chan error, 1)
@@ -122,12 +125,25 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
+// certificate is what a caller is shown now.
+func (s *Server) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if s.cfg.Renewed != nil {
+		if renewed := s.cfg.Renewed(); renewed != nil {
+			return renewed, nil
+		}
+	}
+	return &s.cfg.Cert, nil
+}
+
 // handler is what is behind each path.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /pods", s.pods)
 	mux.Handle("GET /metrics", ownMetrics())
+	if s.cfg.Probes != nil {
+		mux.Handle("GET /metrics/probes", s.cfg.Probes)
+	}
 	if s.cfg.Summary != nil {
 		mux.HandleFunc("GET /stats/summary", s.summary)
 		mux.Handle("GET /metrics/resource", resourceMetrics(s.cfg.Summary))

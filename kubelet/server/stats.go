@@ -7,17 +7,20 @@ import (
 
 	"k8s.io/component-base/metrics"
 	"k8s.io/klog/v2"
+	statsapi "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 	"k8s.io/kubernetes/pkg/kubelet/metrics/collectors"
 	"k8s.io/kubernetes/pkg/kubelet/server/stats"
 )
 
 // summary is what the node and its pods use (k8s.io/kubelet/pkg/apis/stats/v1alpha1).
 func (s *Server) summary(w http.ResponseWriter, r *http.Request) {
-	get := func() (any, error) { return s.cfg.Summary.Get(r.Context(), false) }
+	var said *statsapi.Summary
+	var err error
 	if r.FormValue("only_cpu_and_memory") == "true" {
-		get = func() (any, error) { return s.cfg.Summary.GetCPUAndMemoryStats(r.Context()) }
+		said, err = s.cfg.Summary.GetCPUAndMemoryStats(r.Context())
+	} else {
+		said, err = s.cfg.Summary.Get(r.Context(), false)
 	}
-	said, err := get()
 	if err != nil {
 		http.Error(w, fmt.Sprintf("Internal Error: failed to handle /stats/summary: %v", err), http.StatusInternalServerError)
 		return

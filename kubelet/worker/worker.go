@@ -71,10 +71,17 @@ type Node struct {
 	Event       func(pod *v1.Pod, e lifecycle.Event)
 	CRIFailed   func(error) // a call failed in a way that may mean that the runtime is away
 
+	// Decided, if there is one, is told of each decision: what was known, and the plan. It is called by
+	// the pod's worker, and must not keep what it is given.
+	Decided Decided
+
 	// Turn, if there is one, is called by a worker before it takes in what it was told: a test that
 	// has one goroutine go on at a time lets it wait there.
 	Turn func(pod *v1.Pod)
 }
+
+// Decided is told what a node decided about a pod, and what on.
+type Decided func(node string, pod *v1.Pod, seen lifecycle.Observed, now time.Time, plan lifecycle.Plan)
 
 // Cgroups limit pods as a whole (kubelet/cgroup).
 type Cgroups interface {
@@ -209,6 +216,9 @@ func (w *Worker) Run(ctx context.Context) {
 		w.stages()
 		now := w.node.Clock.Now()
 		plan := lifecycle.Decide(w.pod, w.seen, now)
+		if w.node.Decided != nil {
+			w.node.Decided(w.node.Name, w.pod, w.seen, now, plan)
+		}
 		w.mu.Lock()
 		w.status = &plan.Status
 		w.mu.Unlock()

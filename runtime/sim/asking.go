@@ -38,11 +38,7 @@ func (c *container) says(ctx context.Context, kind string, command []string, tim
 		return []byte(answer.Output), true, err
 	}
 	if hook := c.hook(kind); hook != nil {
-		err := c.r.delay(ctx, time.Duration(hook.Took))
-		if err == nil && hook.Error != "" {
-			err = errors.New(hook.Error)
-		}
-		return nil, true, err
+		return nil, true, c.play(ctx, hook)
 	}
 	return nil, c.opaque(), nil
 }
@@ -89,6 +85,17 @@ func (c *container) hook(when string) *script.Hook {
 		return c.run.Hooks.PostStart
 	case "prestop":
 		return c.run.Hooks.PreStop
+	}
+	return nil
+}
+
+// play has a hook go as the script says.
+func (c *container) play(ctx context.Context, hook *script.Hook) error {
+	if err := c.r.delay(ctx, time.Duration(hook.Took)); err != nil {
+		return err
+	}
+	if hook.Error != "" {
+		return errors.New(hook.Error)
 	}
 	return nil
 }

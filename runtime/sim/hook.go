@@ -24,13 +24,7 @@ func (r *Runtime) Hook(ctx context.Context, id, when string, h *v1.LifecycleHand
 		return err
 	}
 	if says := c.hook(when); says != nil {
-		if err := r.delay(ctx, time.Duration(says.Took)); err != nil {
-			return err
-		}
-		if says.Error != "" {
-			return errors.New(says.Error)
-		}
-		return nil
+		return c.play(ctx, says)
 	}
 	switch {
 	case h.Sleep != nil:
