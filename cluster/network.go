@@ -134,7 +134,10 @@ func startPodNetwork(config *rest.Config, o Options, dir string, network contain
 		})
 	}
 	known.Start(ctx.Done())
-	context.AfterFunc(ctx, known.Shutdown)
+	n.done.Go(func() {
+		<-ctx.Done()
+		known.Shutdown()
+	})
 	return n, nil
 }
 

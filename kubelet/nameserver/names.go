@@ -10,7 +10,9 @@ import (
 	"github.com/miekg/dns"
 	v1 "k8s.io/api/core/v1"
 	discovery "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 )
 
 const (
@@ -18,8 +20,6 @@ const (
 	ttl = 5
 	// specification is what dns-version says: the version that is kept to.
 	specification = "1.1.0"
-	// deepest is how many ExternalNames of this cluster may lead to each other.
-	deepest = 8
 
 	byService = "service"
 	byAddress = "address"
@@ -89,10 +89,11 @@ func header(name string, kind uint16) dns.RR_Header {
 
 // find is what there is of a name of the cluster's, owned by the name as it was asked for.
 func (n *names) find(asked dns.Question) found {
-	return n.follow(asked, deepest)
+	return n.follow(asked, nil)
 }
 
-func (n *names) follow(asked dns.Question, depth int) found {
+// follow is find for a name that the seen ones, which are ExternalNames, have led to.
+func (n *names) follow(asked dns.Question, seen []string) found {
 	labels := dns.SplitDomainName(strings.TrimSuffix(lower(asked.Name), n.domain))
 	last := len(labels) - 1
 	switch {
@@ -111,7 +112,7 @@ func (n *names) follow(asked dns.Question, depth int) found {
 	case labels[last] == "pod":
 		return pod(asked, labels[:last])
 	case labels[last] == "svc":
-		return n.service(asked, labels[:last], depth)
+		return n.service(asked, labels[:last], seen)
 	}
 	return found{}
 }
@@ -134,8 +135,8 @@ func pod(asked dns.Question, labels []string) found {
 	return found{exists: true, answer: addresses(asked.Name, asked.Qtype, []string{ip.String()})}
 }
 
-// service is what [[[PORT.]PROTOCOL.|ENDPOINT.]SERVICE.]NAMESPACE is.
-func (n *names) service(asked dns.Question, labels []string, depth int) found {
+// service is what [[_PORT._PROTOCOL.|ENDPOINT.]SERVICE.]NAMESPACE is.
+func (n *names) service(asked dns.Question, labels []string, seen []string) found {
 	if len(labels) == 0 {
 		return found{exists: true}
 	}
@@ -150,101 +151,110 @@ func (n *names) service(asked dns.Question, labels []string, depth int) found {
 	}
 	service := object.(*v1.Service)
 	below := labels[:len(labels)-2]
-	switch {
-	case service.Spec.Type == v1.ServiceTypeExternalName:
-		if len(below) > 0 {
-			return found{}
+	if service.Spec.Type == v1.ServiceTypeExternalName {
+		if _, err := netip.ParseAddr(service.Spec.ExternalName); err == nil || len(below) > 0 {
+			return found{} // an address is no name
 		}
-		return n.external(asked, service.Spec.ExternalName, depth)
-	case len(below) == 0:
-		return found{exists: true, answer: addresses(asked.Name, asked.Qtype, n.of(service))}
-	case len(below) == 1 && !strings.HasPrefix(below[0], "_"):
-		return n.endpoint(asked, service, below[0])
-	case len(below) <= 2:
-		return n.ports(asked, service, below)
+		return n.external(asked, service.Spec.ExternalName, seen)
 	}
-	return found{}
+	if len(below) > 2 {
+		return found{}
+	}
+	return where(asked, n.places(service, below))
 }
 
-// of are a Service's addresses: its own, or, without, those of all that is ready behind it.
-func (n *names) of(service *v1.Service) []string {
-	if service.Spec.ClusterIP != v1.ClusterIPNone {
-		return service.Spec.ClusterIPs
-	}
-	var all []string
-	for _, e := range n.endpoints(service) {
-		all = append(all, e.address)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// external is the name that an ExternalName stands for, and what that is.
-func (n *names) external(asked dns.Question, target string, depth int) found {
+// external is the name that an ExternalName stands for, and what that is. Those that lead back to where
+// they were end there; one that leads to itself says nothing.
+func (n *names) external(asked dns.Question, target string, seen []string) found {
 	target = dns.Fqdn(target)
+	seen = append(seen, lower(asked.Name))
+	if lower(target) == lower(asked.Name) {
+		return found{exists: true}
+	}
 	f := found{exists: true, answer: []dns.RR{&dns.CNAME{Hdr: header(asked.Name, dns.TypeCNAME), Target: target}}}
 	switch {
-	case asked.Qtype == dns.TypeCNAME:
+	case asked.Qtype == dns.TypeCNAME || slices.Contains(seen, lower(target)):
 	case !n.has(target):
 		f.outside = target
-	case depth > 0:
+	default:
 		asked.Name = target
-		further := n.follow(asked, depth-1)
+		further := n.follow(asked, seen)
 		f.answer, f.outside = append(f.answer, further.answer...), further.outside
 	}
 	return f
 }
 
-// endpoint is one that is behind a Service without an address, by its hostname or address.
-func (n *names) endpoint(asked dns.Question, service *v1.Service, name string) found {
-	if service.Spec.ClusterIP != v1.ClusterIPNone {
-		return found{}
-	}
-	var all []string
-	for _, e := range n.endpoints(service) {
-		if e.name == name {
-			all = append(all, e.address)
-		}
-	}
-	return found{exists: len(all) > 0, answer: addresses(asked.Name, asked.Qtype, all)}
+// A place is a port of an address, which has a name. Without ports there is one at port 0.
+type place struct {
+	name, address string
+	port          uint16
 }
 
-// ports is what SRV records say of [_PORT.]_PROTOCOL: where the port of that name is reached.
-func (n *names) ports(asked dns.Question, service *v1.Service, below []string) found {
-	type place struct {
-		target  string
-		port    uint16
-		address string
+// places are all of a Service that are meant by what stands before its name: nothing, an endpoint, or a
+// port and its protocol. They are at its own addresses, or those of its endpoints if it has none or one of
+// them was asked for.
+func (n *names) places(service *v1.Service, below []string) (all []place) {
+	meant := func(port string, protocol v1.Protocol) bool {
+		return len(below) < 2 || below[0] == "_"+port && below[1] == strings.ToLower("_"+string(protocol))
 	}
-	full := service.Name + "." + service.Namespace + ".svc." + n.domain
-	var places []place
-	is := func(name string, protocol v1.Protocol) bool {
-		return strings.EqualFold("_"+string(protocol), below[len(below)-1]) && name != "" && (len(below) == 1 || "_"+name == below[0])
-	}
-	if service.Spec.ClusterIP != v1.ClusterIPNone {
+	name := service.Name + "." + service.Namespace + ".svc." + n.domain
+	if service.Spec.ClusterIP != v1.ClusterIPNone && len(below) != 1 {
 		for _, port := range service.Spec.Ports {
-			if is(port.Name, port.Protocol) {
-				places = append(places, place{full, uint16(port.Port), service.Spec.ClusterIP})
-			}
-		}
-	} else {
-		for _, e := range n.endpoints(service) {
-			for _, port := range e.ports {
-				if port.Name != nil && port.Protocol != nil && port.Port != nil && is(*port.Name, *port.Protocol) {
-					places = append(places, place{e.name + "." + full, uint16(*port.Port), e.address})
+			for _, ip := range service.Spec.ClusterIPs {
+				if meant(port.Name, port.Protocol) {
+					all = append(all, place{name, ip, uint16(port.Port)})
 				}
 			}
 		}
+		return all
 	}
+	for _, e := range n.endpoints(service) {
+		if len(below) == 1 && below[0] != e.name {
+			continue
+		}
+		for _, port := range e.ports {
+			if meant(ptr.Deref(port.Name, ""), ptr.Deref(port.Protocol, v1.ProtocolTCP)) {
+				all = append(all, place{e.name + "." + name, e.address, uint16(ptr.Deref(port.Port, 0))})
+			}
+		}
+		if len(e.ports) == 0 && len(below) < 2 {
+			all = append(all, place{name: e.name + "." + name, address: e.address})
+		}
+	}
+	return all
+}
+
+// where says of places their addresses, or their ports (SRV). A name without any is none, says the
+// specification, even if there is a Service (2.4.1).
+func where(asked dns.Question, places []place) found {
 	f := found{exists: len(places) > 0}
-	if asked.Qtype != dns.TypeSRV || len(below) == 1 {
+	if asked.Qtype != dns.TypeSRV {
+		var ips []string
+		for _, p := range places {
+			ips = append(ips, p.address)
+		}
+		slices.Sort(ips)
+		f.answer = addresses(asked.Name, asked.Qtype, slices.Compact(ips))
 		return f
 	}
+	type target struct {
+		name string
+		port uint16
+	}
+	targets, hosts := sets.New[target](), sets.New[place]()
 	for _, p := range places {
-		weight := uint16(max(1, 100/len(places)))
-		f.answer = append(f.answer, &dns.SRV{Hdr: header(asked.Name, dns.TypeSRV), Weight: weight, Port: p.port, Target: p.target})
-		f.extra = append(f.extra, addresses(p.target, dns.TypeA, []string{p.address})...)
-		f.extra = append(f.extra, addresses(p.target, dns.TypeAAAA, []string{p.address})...)
+		if p.port > 0 {
+			targets.Insert(target{p.name, p.port})
+			hosts.Insert(place{name: p.name, address: p.address})
+		}
+	}
+	for t := range targets {
+		weight := uint16(max(1, 100/len(targets)))
+		f.answer = append(f.answer, &dns.SRV{Hdr: header(asked.Name, dns.TypeSRV), Weight: weight, Port: t.port, Target: t.name})
+	}
+	for h := range hosts {
+		f.extra = append(f.extra, addresses(h.name, dns.TypeA, []string{h.address})...)
+		f.extra = append(f.extra, addresses(h.name, dns.TypeAAAA, []string{h.address})...)
 	}
 	return f
 }
@@ -255,35 +265,39 @@ type endpoint struct {
 	ports         []discovery.EndpointPort
 }
 
-func (n *names) endpoints(service *v1.Service) []endpoint {
+func (n *names) endpoints(service *v1.Service) (all []endpoint) {
 	objects, err := n.slices.ByIndex(byService, service.Namespace+"/"+service.Name)
 	if err != nil {
 		return nil // there is that index
 	}
-	var all []endpoint
 	for _, object := range objects {
-		slice := object.(*discovery.EndpointSlice)
-		for _, e := range slice.Endpoints {
-			if e.Conditions.Ready != nil && !*e.Conditions.Ready {
-				continue
-			}
-			for _, address := range e.Addresses {
-				all = append(all, endpoint{endpointName(e, address), address, slice.Ports})
-			}
+		all = append(all, ready(object.(*discovery.EndpointSlice))...)
+	}
+	return all
+}
+
+// ready are the endpoints of a slice that may be led to; nil means that it is not known, and so ready.
+func ready(slice *discovery.EndpointSlice) (all []endpoint) {
+	for _, e := range slice.Endpoints {
+		if !ptr.Deref(e.Conditions.Ready, true) {
+			continue
+		}
+		for _, address := range e.Addresses {
+			all = append(all, endpoint{endpointName(e, address), address, slice.Ports})
 		}
 	}
 	return all
 }
 
 func endpointName(e discovery.Endpoint, address string) string {
-	if e.Hostname != nil && *e.Hostname != "" {
-		return *e.Hostname
+	if name := ptr.Deref(e.Hostname, ""); name != "" {
+		return name
 	}
 	return strings.NewReplacer(".", "-", ":", "-").Replace(address)
 }
 
-// named is the name of an address that is asked for by its reverse (PTR), if a Service or what has a
-// name behind one has it.
+// named is the name of an address that is asked for by its reverse (PTR), if a Service has it or, as
+// CoreDNS has it, any endpoint.
 func (n *names) named(asked dns.Question) (found, bool) {
 	reverse, ok := strings.CutSuffix(lower(asked.Name), ".in-addr.arpa.")
 	if !ok || asked.Qtype != dns.TypePTR || asked.Qclass != dns.ClassINET {
@@ -293,15 +307,19 @@ func (n *names) named(asked dns.Question) (found, bool) {
 	slices.Reverse(labels)
 	address := strings.Join(labels, ".")
 	f := found{exists: true}
-	add := func(name, service, namespace string) {
-		f.answer = append(f.answer, &dns.PTR{Hdr: header(asked.Name, dns.TypePTR), Ptr: name + service + "." + namespace + ".svc." + n.domain})
+	add := func(name string) {
+		f.answer = append(f.answer, &dns.PTR{Hdr: header(asked.Name, dns.TypePTR), Ptr: name + ".svc." + n.domain})
 	}
 	services, err := n.services.ByIndex(byAddress, address)
 	if err != nil {
 		return found{}, false
 	}
 	for _, object := range services {
-		add("", object.(*v1.Service).Name, object.(*v1.Service).Namespace)
+		service := object.(*v1.Service)
+		add(service.Name + "." + service.Namespace)
+	}
+	if len(services) > 0 {
+		return f, true
 	}
 	behind, err := n.slices.ByIndex(byAddress, address)
 	if err != nil {
@@ -309,9 +327,9 @@ func (n *names) named(asked dns.Question) (found, bool) {
 	}
 	for _, object := range behind {
 		slice := object.(*discovery.EndpointSlice)
-		for _, e := range slice.Endpoints {
-			if slices.Contains(e.Addresses, address) && e.Hostname != nil && *e.Hostname != "" {
-				add(*e.Hostname+".", slice.Labels[discovery.LabelServiceName], slice.Namespace)
+		for _, e := range ready(slice) {
+			if e.address == address {
+				add(e.name + "." + slice.Labels[discovery.LabelServiceName] + "." + slice.Namespace)
 			}
 		}
 	}

@@ -126,14 +126,17 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 
 // answer is what there is to say over that network (udp, tcp).
 func (s *Server) answer(question *dns.Msg, network string) *dns.Msg {
-	if len(question.Question) != 1 || question.Opcode != dns.OpcodeQuery {
+	if question.Opcode != dns.OpcodeQuery { // a notification; the library refuses what else is none
 		return new(dns.Msg).SetRcode(question, dns.RcodeNotImplemented)
 	}
 	ctx := context.Background() // each of the machine's resolvers has its time
 	asked := question.Question[0]
 	ours := asked.Qclass == dns.ClassINET && s.names.has(asked.Name)
-	if ours && !s.ready() {
+	switch {
+	case ours && !s.ready():
 		return new(dns.Msg).SetRcode(question, dns.RcodeServerFailure)
+	case asked.Qtype == dns.TypeAXFR || asked.Qtype == dns.TypeIXFR:
+		return new(dns.Msg).SetRcode(question, dns.RcodeRefused)
 	}
 	if !ours {
 		if name, ok := s.names.named(asked); ok {
@@ -147,7 +150,7 @@ func (s *Server) answer(question *dns.Msg, network string) *dns.Msg {
 		further := question.Copy()
 		further.Question[0].Name = target
 		if more := s.forward.ask(ctx, further, network); more.Rcode == dns.RcodeSuccess {
-			reply.Answer = append(reply.Answer, more.Answer...)
+			reply.Answer, reply.Truncated = append(reply.Answer, more.Answer...), more.Truncated
 		}
 	}
 	return edns(question, reply)

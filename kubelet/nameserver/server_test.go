@@ -121,6 +121,7 @@ func (l *lab) ask(network, name string, kind uint16, more func(*dns.Msg)) *dns.M
 	if err != nil {
 		l.Fatalf("%s %s: %v", name, dns.TypeToString[kind], err)
 	}
+	answer.Compress = true // as it came, so that Len is right
 	return answer
 }
 
@@ -234,8 +235,10 @@ func TestBadQuestions(t *testing.T) {
 		change func(*dns.Msg)
 		want   int
 	}{
-		"two at once":  {func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }, dns.RcodeNotImplemented},
+		"two at once":  {func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) }, dns.RcodeFormatError},
 		"an update":    {func(m *dns.Msg) { m.Opcode = dns.OpcodeUpdate }, dns.RcodeNotImplemented},
+		"a notice":     {func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }, dns.RcodeNotImplemented},
+		"a transfer":   {func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeAXFR }, dns.RcodeRefused},
 		"another name": {func(m *dns.Msg) { m.Question[0].Name = "cluster.localx." }, dns.RcodeNameError},
 	} {
 		got := l.ask("udp", "cluster.local", dns.TypeA, test.change)

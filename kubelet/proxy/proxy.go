@@ -41,7 +41,8 @@ type Config struct {
 	// Bridge is the interface that this podling's pods hang on; "" if that is not known.
 	Bridge string
 	Client kubernetes.Interface
-	// Informers are of Services and EndpointSlices, and are started by whom they belong to.
+	// Informers are of Services and EndpointSlices. They are started by whom they belong to, and end with
+	// Run's context.
 	Informers informers.SharedInformerFactory
 }
 
@@ -98,6 +99,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	running.Go(func() { services.Run(ctx.Done()) })
 	running.Go(func() { slices.Run(ctx.Done()) })
 	running.Wait()
+	p.config.Informers.Shutdown() // whoever tells upstream of a change after its loop has ended makes it panic
 	return nil
 }
 
