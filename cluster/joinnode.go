@@ -46,6 +46,7 @@ func JoinNode(ctx context.Context, way Way, o Options, step Step, say func(strin
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	o.Lacks = say
 	defer collect(o.Runtime)()
 	j := &Joined{}
 	if j.folder, err = openFolder(o.DataDir); err != nil {

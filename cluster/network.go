@@ -126,11 +126,11 @@ func startPodNetwork(config *rest.Config, o Options, dir string, network contain
 	n := &podNetwork{cancel: cancel, dns: o.Network.resolvers()}
 	known := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(withoutManagers))
 	if len(o.Network.ClusterDNS) == 0 && network.Bridge() != "" {
-		n.startDNS(ctx, known, network.Gateway())
+		n.startDNS(ctx, known, network.Gateway(), o.lacks)
 	}
 	if o.Network.ProxyMode == ProxyIPTables {
 		n.done.Go(func() {
-			n.runProxy(ctx, proxy.Config{NodeName: o.NodeName, NodeIP: controlplane.HostIP(), Dir: dir, Bridge: network.Bridge(), Client: client, Informers: known})
+			n.runProxy(ctx, proxy.Config{NodeName: o.NodeName, NodeIP: controlplane.HostIP(), Dir: dir, Bridge: network.Bridge(), Client: client, Informers: known}, o.lacks)
 		})
 	}
 	known.Start(ctx.Done())
@@ -153,19 +153,19 @@ func joinPodNetwork(ctx context.Context, as *rest.Config, client kubernetes.Inte
 			return nil, fmt.Errorf("whether the node may see Services: %w", err)
 		}
 		if !review.Status.Allowed {
-			klog.InfoS("Services' addresses and names are left to this cluster's own kube-proxy and DNS server: it does not let its nodes see where Services lead. --cluster-dns says where pods ask for names", "resource", what.Resource)
+			o.lacks("Services' addresses and names are left to this cluster's own kube-proxy and DNS server, for it does not let this node see its " + what.Resource + " (--cluster-dns says where pods ask for names)")
 			return &podNetwork{cancel: func() {}, dns: o.Network.resolvers()}, nil
 		}
 	}
 	return startPodNetwork(as, o, dir, network)
 }
 
-func (n *podNetwork) startDNS(ctx context.Context, known informers.SharedInformerFactory, address netip.Addr) {
+func (n *podNetwork) startDNS(ctx context.Context, known informers.SharedInformerFactory, address netip.Addr, lacks func(string)) {
 	server, err := nameserver.New(ctx, nameserver.Config{
 		Listen: netip.AddrPortFrom(address, dnsPort), Domain: clusterDomain, Informers: known, ResolvConf: "/etc/resolv.conf",
 	})
 	if err != nil {
-		klog.InfoS("Pods have the machine's own resolvers, and Services no names", "reason", err)
+		lacks(fmt.Sprintf("Services have no names, pods ask the machine's own resolvers: %v", err))
 		return
 	}
 	n.dns = []string{address.String()}
@@ -176,13 +176,13 @@ func (n *podNetwork) startDNS(ctx context.Context, known informers.SharedInforme
 	})
 }
 
-func (n *podNetwork) runProxy(ctx context.Context, cfg proxy.Config) {
+func (n *podNetwork) runProxy(ctx context.Context, cfg proxy.Config, lacks func(string)) {
 	var err error
 	if n.proxy, err = proxy.New(cfg); err == nil {
 		err = n.proxy.Run(ctx)
 	}
 	if err != nil {
-		klog.InfoS("Services' addresses lead nowhere", "reason", err)
+		lacks(fmt.Sprintf("Services' addresses lead nowhere: %v", err))
 	}
 }
 

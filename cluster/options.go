@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/klog/v2"
 
 	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
@@ -74,6 +75,17 @@ type Options struct {
 	RecordDecisions string
 	// Verbosity is what upstream calls -v.
 	Verbosity int
+	// Lacks, if set, is told in a line each what this machine lacks, and what pods have to do without. It
+	// may be called by several goroutines at once, and after the start.
+	Lacks func(line string)
+}
+
+// lacks tells, and logs, what this machine lacks.
+func (o *Options) lacks(line string) {
+	klog.Warning(line)
+	if o.Lacks != nil {
+		o.Lacks(line)
+	}
 }
 
 // AddFlags makes the options flags, with the values they have as defaults.

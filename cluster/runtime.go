@@ -36,6 +36,7 @@ func startRuntime(ctx context.Context, o Options, dir string, network containerd
 			Mirrors: o.mirrors(),
 			Images:  o.Images,
 			Step:    step,
+			Lacks:   o.lacks,
 		})
 		if err != nil {
 			return nil, err

@@ -78,6 +78,7 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *
 	if err := page.listen(); err != nil {
 		return err
 	}
+	options.Lacks = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
 	})

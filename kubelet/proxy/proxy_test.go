@@ -65,7 +65,9 @@ func TestChains(t *testing.T) {
 			err = c.RestoreAll([]byte(d.Input+"\n"), utiliptables.NoFlushTables, utiliptables.NoRestoreCounters)
 		case "save":
 			var saved bytes.Buffer
-			err = c.SaveInto(utiliptables.TableNAT, &saved)
+			if err := c.SaveInto(utiliptables.TableNAT, &saved); err != nil {
+				t.Fatal(err)
+			}
 			return saved.String()
 		case "remove":
 			return removal(utiliptables.TableNAT, d.Input+"\n", "Pabcdef-")

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 
 	"github.com/vishvananda/netlink"
-	"k8s.io/klog/v2"
 )
 
 // makeBridge makes the pods' bridge as the CNI plugin would with the first pod,
@@ -48,25 +48,20 @@ func (n Network) makeBridge() (err error) {
 
 // filterBridged has the packets that stay within the bridge go through the
 // firewall's tables as well, of this bridge alone: a Service's answer, which
-// comes from a pod beside the one that asked, gets its address back there. It
-// says whether the kernel does that (br_netfilter).
-func (n Network) filterBridged(ctx context.Context) bool {
+// comes from a pod beside the one that asked, gets its address back there. That
+// takes br_netfilter.
+func (n Network) filterBridged(ctx context.Context) error {
 	setting := filepath.Join("/sys/class/net", n.name, "bridge/nf_call_iptables")
 	if _, err := os.Stat(setting); err != nil {
 		modprobe := find("modprobe", pathDirs())
 		if modprobe == "" {
-			return false
+			return errors.New("the kernel has not loaded br_netfilter, and there is no modprobe")
 		}
 		if out, err := exec.CommandContext(ctx, modprobe, "br_netfilter").CombinedOutput(); err != nil {
-			klog.V(2).InfoS("There is no br_netfilter", "err", err, "modprobe", string(out))
-			return false
+			return fmt.Errorf("the kernel has no br_netfilter: modprobe: %w: %s", err, bytes.TrimSpace(out))
 		}
 	}
-	if err := os.WriteFile(setting, []byte("1"), 0o644); err != nil {
-		klog.V(2).InfoS("Bridged packets are not filtered", "err", err)
-		return false
-	}
-	return true
+	return os.WriteFile(setting, []byte("1"), 0o644)
 }
 
 // idle says whether no pod hangs on the bridge.

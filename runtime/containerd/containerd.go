@@ -46,6 +46,8 @@ type Config struct {
 	Network Network
 	// Step, if set, is told of each thing that is ready and how long it took.
 	Step func(name string, took time.Duration)
+	// Lacks, if set, is told in a line each what this machine lacks, and what pods have to do without.
+	Lacks func(line string)
 }
 
 // A Daemon is a containerd that is running, or being started again.
@@ -53,6 +55,7 @@ type Daemon struct {
 	files    layout
 	programs programs
 	network  Network
+	lacks    func(line string)
 	registry *http.Server
 
 	stopping chan struct{} // closed when containerd shall end
@@ -72,7 +75,10 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{files: layout(dir), stopping: make(chan struct{}), ended: make(chan struct{})}
+	d := &Daemon{files: layout(dir), stopping: make(chan struct{}), ended: make(chan struct{}), network: cfg.Network, lacks: cfg.Lacks}
+	if d.lacks == nil {
+		d.lacks = func(string) {}
+	}
 	if err := d.files.check(); err != nil {
 		return nil, err
 	}
@@ -86,7 +92,6 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.network = cfg.Network
 	if err := d.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("preparing containerd in %s: %w", dir, err)
 	}
@@ -182,9 +187,9 @@ func (d *Daemon) serve(set *images.Set, mirrors map[string]string) error {
 func (d *Daemon) start(ctx context.Context) error {
 	forwarded := make(chan error, 1)
 	if err := d.network.makeBridge(); err != nil {
-		klog.InfoS("Pods get no addresses", "reason", err)
+		d.lacks(fmt.Sprintf("pods get no addresses: %v", err))
 	}
-	go func() { forwarded <- d.network.forward(ctx) }()
+	go func() { forwarded <- d.network.forward(ctx, d.lacks) }()
 	p, err := d.launch()
 	if err != nil {
 		<-forwarded
@@ -211,7 +216,7 @@ func (d *Daemon) start(ctx context.Context) error {
 	}
 	go d.mind(p)
 	if err := <-forwarded; err != nil {
-		klog.InfoS("Pods cannot reach beyond this machine", "reason", err)
+		d.lacks(fmt.Sprintf("pods cannot reach beyond this machine: %v", err))
 	}
 	return nil
 }

@@ -36,14 +36,15 @@ func (n Network) answers() []string {
 		"-m", "comment", "--comment", n.name, "-j", "MASQUERADE"}
 }
 
-// forward puts the rules in force that are not.
-func (n Network) forward(ctx context.Context) error {
+// forward puts the rules in force that are not. lacks is told what is done in another way.
+func (n Network) forward(ctx context.Context, lacks func(line string)) error {
 	program := iptables()
 	if program == "" {
 		return errors.New("iptables is not installed (Debian: apt-get install iptables)")
 	}
 	rules := n.rules()
-	if !n.filterBridged(ctx) {
+	if err := n.filterBridged(ctx); err != nil {
+		lacks(fmt.Sprintf("a pod that asks a Service whose pod is on this node too is seen there with the bridge's address, not its own: %v", err))
 		rules = append(rules, n.answers())
 	}
 	for _, rule := range rules {
