@@ -137,7 +137,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, podAddress net.IP, step
 		Step: step,
 	}
 	if c.options.Runtime == RuntimeSim {
-		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.Scheduled = c.options.Simulated.events
 		cfg.PercentageOfNodesToScore = simulatedScore
 	}
 	var err error
