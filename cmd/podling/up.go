@@ -28,8 +28,9 @@ func newUpCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Bring a cluster up, and keep it up until interrupted",
 		Long: `Bring a cluster up, and keep it up until interrupted: etcd, the API server, the scheduler and the
-controllers in this process, and a node whose containers run in containerd. With --runtime sim there
-are as many nodes as --nodes or --node-file says, whose containers only exist in memory.
+controllers in this process, and a node whose containers run in containerd, where Services have addresses
+and names. With --runtime sim there are as many nodes as --nodes or --node-file says, whose containers only
+exist in memory.
 
 Each step is reported with the time it took. When all is ready, one line on standard output says
 where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
