@@ -82,6 +82,10 @@ bench: build ## the figures in the README
 bench-scale: podling ## simulated pods, by the thousand
 	go run ./bench -scale
 
+.PHONY: bench-soak
+bench-soak: build ## a node full of pods for half an hour: does what podling takes stay the same?
+	go run ./bench -soak 30m
+
 .PHONY: vet
 vet:
 	go vet ./...
