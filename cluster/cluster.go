@@ -16,7 +16,8 @@ import (
 	"github.com/podling/podling/replay"
 )
 
-// stopTimeout is how long what was started has to end when the start fails.
+// stopTimeout is how long each part has to end in order; pods that are removed have their own time
+// (runtime/containerd, RemoveAll).
 const stopTimeout = 20 * time.Second
 
 // Step is told of each part that is ready, and how long it took.
@@ -51,9 +52,7 @@ func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
 	var running context.Context
 	running, c.ending = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.start(ctx, oneAtATime(step)); err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		return nil, errors.Join(err, c.Stop(ctx))
+		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
 	}
 	go c.watch(running)
 	go giveBackMemory(running)
@@ -203,11 +202,16 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 func (c *Cluster) takeDown(ctx context.Context) error {
 	var errs []error
+	part := func(stop func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
+		errs = append(errs, stop(ctx))
+	}
 	if c.nodes != nil {
 		if c.options.Ephemeral && c.runtime != nil {
-			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
+			part(func(ctx context.Context) error { return c.runtime.noteOwn(ctx, c.controlPlane.Admin()) })
 		}
-		errs = append(errs, c.nodes.stop(ctx))
+		part(c.nodes.stop)
 	}
 	if c.decisions != nil {
 		if err := c.decisions.Close(); err != nil {
@@ -215,8 +219,10 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 		}
 	}
 	if c.network != nil {
-		needed, err := c.runtime.holds(ctx)
-		errs = append(errs, err, c.network.stop(needed && !c.options.Ephemeral))
+		part(func(ctx context.Context) error {
+			needed, err := c.runtime.holds(ctx)
+			return errors.Join(err, c.network.stop(needed && !c.options.Ephemeral))
+		})
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
@@ -225,7 +231,7 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 		errs = append(errs, c.nodes.clean())
 	}
 	if c.controlPlane != nil {
-		errs = append(errs, c.controlPlane.Stop(ctx))
+		part(c.controlPlane.Stop)
 	}
 	if c.folder != nil {
 		errs = append(errs, c.folder.close())

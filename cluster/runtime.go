@@ -122,5 +122,7 @@ func (r *containerRuntime) stop(ctx context.Context, remove bool) error {
 	if remove {
 		return errors.Join(append(errs, r.daemon.RemoveAll(ctx))...)
 	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
 	return errors.Join(append(errs, r.daemon.Stop(ctx))...)
 }

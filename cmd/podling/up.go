@@ -15,7 +15,7 @@ import (
 	"github.com/podling/podling/cluster"
 )
 
-// stopPatience is how long the parts of a cluster have to end in order.
+// stopPatience is how long the page has to end.
 const stopPatience = 20 * time.Second
 
 // newUpCommand is `podling up`.
@@ -121,9 +121,7 @@ func nodesReady(names []string) []string {
 
 // stopCluster ends the cluster although ctx, which was interrupted, has ended.
 func stopCluster(ctx context.Context, c *cluster.Cluster) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
-	defer cancel()
-	return c.Stop(ctx)
+	return c.Stop(context.WithoutCancel(ctx))
 }
 
 // interruptible is a context that ends with the first SIGINT or SIGTERM. A second SIGINT ends the

@@ -20,6 +20,12 @@ import (
 const (
 	// atOnce is how many pods are removed side by side.
 	atOnce = 8
+	// podsPatience is how long the runtime has to remove all pods, and podPatience how much more it has
+	// for each, before the rest is removed without it.
+	podsPatience = 20 * time.Second
+	podPatience  = 500 * time.Millisecond
+	// restPatience is how long all that is left has to end then.
+	restPatience = 20 * time.Second
 	// answerPatience is how long a containerd that is just being started again
 	// may take to answer before its pods are removed without it.
 	answerPatience = 3 * time.Second
@@ -33,7 +39,10 @@ const (
 // rules, and the folder. What the runtime does not remove by itself, because it
 // is dead or broken, is removed without it.
 func (d *Daemon) RemoveAll(ctx context.Context) error {
-	errs := []error{d.removePods(ctx), d.end(ctx)}
+	errs := []error{d.removePods(ctx)}
+	ctx, cancel := context.WithTimeout(ctx, restPatience)
+	defer cancel()
+	errs = append(errs, d.end(ctx))
 	if shims, err := processesWith("-address", d.files.socket()); err != nil {
 		errs = append(errs, err)
 	} else {
@@ -65,6 +74,8 @@ func (d *Daemon) removePods(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	ctx, cancel = context.WithTimeout(ctx, podsPatience+time.Duration(len(pods))*podPatience)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, pod := range pods {
