@@ -18,6 +18,9 @@ export PODLING_BIN := $(CURDIR)/bin/podling
 # golangci-lint is fetched by `make lint` alone: building it takes longer than all else there.
 GOLANGCI := v2.15.0
 
+# govulncheck asks https://vuln.go.dev, or what GOVULNDB names.
+GOVULNCHECK := v1.9.0
+
 # What `podling version`, the API server and the node report.
 KUBERNETES := $(shell sed -n 's/^\tk8s.io\/kubernetes //p' go.mod)
 VERSION := $(KUBERNETES)+podling
@@ -99,6 +102,12 @@ staticcheck:
 .PHONY: lint
 lint: vet staticcheck ## vet, staticcheck and golangci-lint
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) run
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what podling calls, and in the programs it starts
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
+	cd tools && go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) -tags no_tracing,no_btrfs,no_devmapper,no_zfs $$(go list tool | grep -v '^$(RUNC)$$')
+	cd tools && CGO_ENABLED=1 go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) -tags seccomp,netgo,osusergo $(RUNC)
 
 .PHONY: clean
 clean: ## remove what was built

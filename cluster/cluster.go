@@ -190,6 +190,10 @@ func (c *Cluster) watch(running context.Context) {
 	close(c.done)
 }
 
+// EndPods ends the pods of the cluster's node in order, as before its machine goes down, until ctx ends:
+// what Stop leaves running is nothing then.
+func (c *Cluster) EndPods(ctx context.Context) { c.nodes.endPods(ctx) }
+
 // Stop ends the parts in order: the node, the runtime, the control plane. The data stays, and the
 // containers go on running, unless the cluster is ephemeral: then neither does.
 func (c *Cluster) Stop(ctx context.Context) error {

@@ -164,6 +164,9 @@ func (j *Joined) Done() <-chan struct{} { return j.nodes.done }
 // Err is why the nodes ended, after Done.
 func (j *Joined) Err() error { return j.nodes.err }
 
+// EndPods ends the pods of the node in order, as before its machine goes down, until ctx ends.
+func (j *Joined) EndPods(ctx context.Context) { j.nodes.endPods(ctx) }
+
 // Stop ends the nodes. Their Nodes and pods stay in the API: they look like nodes that lost power, and
 // go on when they are started again. Containers that are real go on running.
 func (j *Joined) Stop(ctx context.Context) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
+	"github.com/podling/podling/kubelet/image"
 )
 
 // The runtimes that a node's containers can run in.
@@ -71,6 +72,13 @@ type Options struct {
 	Eviction eviction.Config
 	// Network is what there is to say of the network of a node whose containers are real.
 	Network Network
+	// SystemReserved and KubeReserved are what of the machine's cpu, memory and ephemeral-storage is not pods'.
+	SystemReserved, KubeReserved map[string]string
+	// ImageGC says when the node removes images that nobody uses. Default: upstream's.
+	ImageGC image.Policy
+	// Shutdown says how long pods have to end before the machine goes down. Default: that is not
+	// watched for.
+	Shutdown Shutdown
 	// RecordDecisions is a file in which each decision about a pod is written down, with all that it was
 	// made from; "" for none.
 	RecordDecisions string
@@ -118,6 +126,9 @@ func (o *Options) AddMachineFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.Taints, "register-with-taints", o.Taints, "taints that the node has when it first registers, like dedicated=build:NoSchedule")
 	o.addEvictionFlags(fs)
 	o.Network.addFlags(fs)
+	o.addReservedFlags(fs)
+	o.addImageFlags(fs)
+	o.Shutdown.addFlags(fs)
 }
 
 // AddNodesFlags makes flags of what there is to say of nodes that may be simulated.

@@ -47,6 +47,20 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		{"--runtime none --eviction-max-pod-grace-period -1", "--eviction-max-pod-grace-period -1"},
 		{"--runtime none --eviction-pressure-transition-period -1s", "--eviction-pressure-transition-period -1s"},
 		{"--runtime none --eviction-soft memory.available<1Gi", "--eviction-soft memory.available<1Gi: grace period must be specified for the soft eviction threshold memory.available: say --eviction-soft-grace-period"},
+		{"--runtime none --system-reserved gold=1", `--system-reserved: "gold" cannot be set aside`},
+		{"--runtime none --kube-reserved cpu=many", "--kube-reserved cpu=many: want an amount"},
+		{"--runtime none --kube-reserved memory=-1Gi", "--kube-reserved memory=-1Gi: want an amount"},
+		{"--runtime sim --kube-reserved cpu=1", "does not go with --kube-reserved"},
+		{"--runtime none --image-gc-high-threshold 101", "imageGCHighThresholdPercent 101"},
+		{"--runtime none --image-gc-high-threshold 50", "imageGCLowThresholdPercent 80 has to be less"},
+		{"--runtime none --image-maximum-gc-age 1m", "imageMaximumGCAge 1m0s has to be more"},
+		{"--runtime none --shutdown-grace-period 10ms", "--shutdown-grace-period, --shutdown-grace-period-critical-pods: shutdownGracePeriod 10ms"},
+		{"--runtime none --shutdown-grace-period 1s --shutdown-grace-period-critical-pods 2s", "shutdownGracePeriodCriticalPods 2s is a part of"},
+		{"--runtime none --shutdown-grace-period 1s --shutdown-grace-period-by-pod-priority 0=1s", "leave them out"},
+		{"--runtime none --shutdown-grace-period-by-pod-priority high=1s", `"high" is not a priority`},
+		{"--runtime none --shutdown-grace-period-by-pod-priority 0=1500ms", "0=1500ms: want a time of whole seconds"},
+		{"--runtime none --shutdown-grace-period-by-pod-priority 0=0s", "there is no time for any pod"},
+		{"--runtime sim --shutdown-grace-period 10s", "does not go with --shutdown-grace-period"},
 	} {
 		t.Run(test.flags, func(t *testing.T) {
 			_, err := Up(t.Context(), parse(t, test.flags), nil)

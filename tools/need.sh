@@ -1,8 +1,9 @@
 #!/bin/sh
 # need.sh: see that the system has what podling's build and containers need:
-# a C compiler and libseccomp for runc, iptables for pods' ways outside, and a
-# static busybox for an image where no registry can be reached. Root on Debian
-# gets what is missing; everyone else is told.
+# a C compiler and libseccomp for runc, iptables for pods' ways outside, a static
+# busybox for an image where no registry can be reached, and a D-Bus on which a
+# test plays systemd-logind. Root on Debian gets what is missing; everyone else is
+# told.
 set -eu
 
 missing=""
@@ -21,6 +22,7 @@ need pkg-config command -v pkg-config
 need libseccomp-dev seccomp
 need iptables command -v iptables
 need busybox-static busybox
+need dbus-daemon command -v dbus-daemon
 
 if [ -z "$missing" ]; then
 	exit 0

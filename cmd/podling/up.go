@@ -101,6 +101,7 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *
 		err = c.Err()
 	case <-pageEnded: // why, stop tells
 	}
+	endPodsIfAsked(ctx, c)
 	return errors.Join(err, page.stop(), stopCluster(ctx, c))
 }
 
@@ -124,13 +125,23 @@ func stopCluster(ctx context.Context, c *cluster.Cluster) error {
 	return c.Stop(context.WithoutCancel(ctx))
 }
 
-// interruptible is a context that ends with the first SIGINT or SIGTERM. A second SIGINT ends the
-// process at once; a second SIGTERM does not, for some that send it send it to the process and to
-// its group.
+// errWithPods is why a context ended if pods are to end too.
+var errWithPods = errors.New("told to end, with all pods")
+
+// endPodsIfAsked ends the pods in order if that is why ctx ended.
+func endPodsIfAsked(ctx context.Context, of interface{ EndPods(context.Context) }) {
+	if errors.Is(context.Cause(ctx), errWithPods) {
+		of.EndPods(context.WithoutCancel(ctx))
+	}
+}
+
+// interruptible is a context that ends with the first SIGINT or SIGTERM, or, with errWithPods as the
+// cause, cluster.EndPodsSignal. A second SIGINT ends the process at once; a second SIGTERM does not, for
+// some that send it send it to the process and to its group.
 func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, cluster.EndPodsSignal)
 	go func() {
 		for interrupts := 0; ; {
 			select {
@@ -141,11 +152,14 @@ func interruptible(parent context.Context) (context.Context, context.CancelFunc)
 				if interrupts > 1 {
 					os.Exit(130) // as a shell reports SIGINT
 				}
-				cancel()
+				if s == cluster.EndPodsSignal {
+					cancel(errWithPods)
+				}
+				cancel(nil)
 			case <-parent.Done():
 				return
 			}
 		}
 	}()
-	return ctx, func() { signal.Stop(signals); cancel() }
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }
