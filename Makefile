@@ -31,7 +31,7 @@ UNRACED := /(cluster|cmd|conformance|trial)(/|$$)|/controlplane$$|/kubelet(/(cgr
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: tools podling ## bin/podling and the programs it starts, beside it
@@ -67,6 +67,11 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 .PHONY: conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
+
+.PHONY: e2e
+e2e: build ## upstream's own e2e specs of the node on podling, and the score (docs/e2e.md)
+	conformance/e2e/need.sh
+	go run ./conformance/cmd/podling-e2e
 
 .PHONY: test-ui
 test-ui: podling ## the page that podling ui shows, in Chromium

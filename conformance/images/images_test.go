@@ -57,7 +57,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 
-	missing, err := r.reference("later:1")
+	missing, err := r.reference(library + "later:1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestServe(t *testing.T) {
 
 func pull(t *testing.T, r Registry, image string) v1.Image {
 	t.Helper()
-	reference, err := r.reference(image)
+	reference, err := r.reference(library + image)
 	if err != nil {
 		t.Fatal(err)
 	}
