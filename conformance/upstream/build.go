@@ -15,7 +15,7 @@ import (
 // suite.
 const Module = "conformance/e2e"
 
-// programs are built as they are named there.
+// programs are what is built of it beside the suite.
 var programs = []string{
 	"github.com/onsi/ginkgo/v2/ginkgo",
 	"k8s.io/kubernetes/test/images/agnhost",
@@ -31,8 +31,8 @@ type Built struct {
 
 // Parts are what the images are made of that is not this machine's.
 type Parts struct {
-	Agnhost, Nonewprivs string // programs
-	Files               string // test/images of k8s.io/kubernetes
+	Agnhost, Nonewprivs, Shell string // programs
+	Files                      string // test/images of k8s.io/kubernetes
 }
 
 // Build builds the suite and the programs of its images into dir. root is the
@@ -49,15 +49,19 @@ func Build(ctx context.Context, root, dir string) (Built, error) {
 	module := filepath.Join(root, Module)
 	b := Built{
 		Suite: filepath.Join(dir, "e2e.test"), Ginkgo: filepath.Join(dir, "ginkgo"),
-		Images: Parts{Agnhost: filepath.Join(dir, "agnhost"), Nonewprivs: filepath.Join(dir, "nonewprivs")},
+		Images: Parts{Agnhost: filepath.Join(dir, "agnhost"), Nonewprivs: filepath.Join(dir, "nonewprivs"), Shell: filepath.Join(dir, "sh")},
 	}
-	// The images hold no libraries for these programs.
-	build := append([]string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}, programs...)
-	if _, err := goCommand(ctx, module, build...); err != nil {
-		return Built{}, err
-	}
-	if _, err := goCommand(ctx, module, "test", "-c", "-ldflags", "-s -w", "-o", b.Suite, "k8s.io/kubernetes/test/e2e"); err != nil {
-		return Built{}, err
+	for _, build := range []struct {
+		module string
+		args   []string
+	}{
+		{root, []string{"build", "-o", b.Images.Shell, "./conformance/upstream/sh"}},
+		{module, append([]string{"build", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}, programs...)},
+		{module, []string{"test", "-c", "-ldflags", "-s -w", "-o", b.Suite, "k8s.io/kubernetes/test/e2e"}},
+	} {
+		if _, err := goCommand(ctx, build.module, build.args...); err != nil {
+			return Built{}, err
+		}
 	}
 	source, err := goCommand(ctx, module, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes")
 	if err != nil {
@@ -71,7 +75,7 @@ func Build(ctx context.Context, root, dir string) (Built, error) {
 func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // the images hold no libraries for these programs
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

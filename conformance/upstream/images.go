@@ -43,7 +43,7 @@ func Serve(ctx context.Context, parts Parts) (images.Registry, func() error, err
 // Host: what upstream's Dockerfiles in test/images put into them, as far as the
 // specs go.
 func Images(parts Parts) (map[string]v1.Image, error) {
-	base, err := alpine()
+	base, err := alpine(parts.Shell)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +102,8 @@ func repository(id imageutils.ImageID) string {
 }
 
 // alpine makes what stands in for the image that upstream's are made from: a shell, the
-// usual commands, and curl. The shell is bash: the one of a static busybox does not
-// pass on environment variables whose names are not a shell's, like data-1.
-func alpine() (v1.Image, error) {
+// usual commands, and curl.
+func alpine(shell string) (v1.Image, error) {
 	busybox, err := images.Busybox()
 	if err != nil {
 		return nil, err
@@ -125,7 +124,7 @@ func alpine() (v1.Image, error) {
 	t.File("etc/os-release", 0o644, []byte(osRelease))
 	t.Program("bin/bash", bash)
 	t.Program("usr/bin/curl", curl)
-	t.Link("bin/sh", "bash")
+	t.Copy("bin/sh", 0o755, shell)
 	t.Busybox(busybox)
 	return t.Image()
 }

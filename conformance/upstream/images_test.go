@@ -18,8 +18,8 @@ import (
 // the place of those that are built or downloaded.
 func TestImages(t *testing.T) {
 	dir := t.TempDir()
-	parts := Parts{Agnhost: filepath.Join(dir, "built-agnhost"), Nonewprivs: filepath.Join(dir, "built-nnp"), Files: dir}
-	for _, file := range []string{"built-agnhost", "built-nnp", "agnhost/porter/localhost.crt", "agnhost/porter/localhost.key", "kitten/html/kitten.jpg", "kitten/html/data.json"} {
+	parts := Parts{Agnhost: filepath.Join(dir, "built-agnhost"), Nonewprivs: filepath.Join(dir, "built-nnp"), Shell: filepath.Join(dir, "built-sh"), Files: dir}
+	for _, file := range []string{"built-agnhost", "built-nnp", "built-sh", "agnhost/porter/localhost.crt", "agnhost/porter/localhost.key", "kitten/html/kitten.jpg", "kitten/html/data.json"} {
 		path := filepath.Join(dir, file)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func TestImages(t *testing.T) {
 		t.Errorf("%d images; want 8", len(all))
 	}
 	for id, want := range map[imageutils.ImageID]map[string]string{
-		imageutils.Agnhost:    {"agnhost": "built-agnhost", "agnhost-2": "-> agnhost", "bin/sh": "-> bash", "bin/ls": "-> busybox", "usr/bin/curl": "", "localhost.key": "agnhost/porter/localhost.key"},
+		imageutils.Agnhost:    {"agnhost": "built-agnhost", "agnhost-2": "-> agnhost", "bin/sh": "built-sh", "bin/bash": "", "bin/ls": "-> busybox", "usr/bin/curl": "", "localhost.key": "agnhost/porter/localhost.key"},
 		imageutils.Kitten:     {"agnhost": "built-agnhost", "data.json": "kitten/html/data.json", "etc/os-release": osRelease},
 		imageutils.Nonewprivs: {"usr/local/bin/nnp": "built-nnp"},
 		imageutils.Pause:      {"pause": ""},

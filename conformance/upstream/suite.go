@@ -97,6 +97,9 @@ func (s Suite) play(ctx context.Context, output io.Writer) error {
 // has the spec's name.
 var ended = regexp.MustCompile(`^• (\[[A-Z ]+\] )?\[([0-9.]+) seconds\]$`)
 
+// labels are what ginkgo writes behind a spec's name.
+var labels = regexp.MustCompile(` \[[^\[\]]*, [^\[\]]*\]$`)
+
 // follow tells of each spec that ends, by what the suite writes.
 func (s Suite) follow(output io.Reader) error {
 	lines := bufio.NewReader(output)
@@ -109,7 +112,7 @@ func (s Suite) follow(output io.Reader) error {
 			if err != nil {
 				return fmt.Errorf("duration of %s: %w", line, err)
 			}
-			s.Progress(line, found[1] == "", time.Duration(seconds*float64(time.Second)))
+			s.Progress(labels.ReplaceAllString(line, ""), found[1] == "", time.Duration(seconds*float64(time.Second)))
 		}
 		found = ended.FindStringSubmatch(line)
 		if errors.Is(err, io.EOF) {

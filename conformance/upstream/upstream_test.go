@@ -41,7 +41,7 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []ended{
-		{"[sig-node] Secrets should patch a secret [Conformance] [sig-node, Conformance]", true, 4061 * time.Millisecond},
+		{"[sig-node] Secrets should patch a secret [Conformance]", true, 4061 * time.Millisecond},
 		{"[sig-node] PreStop [It] should call prestop when killing a pod [Conformance]", false, 30500 * time.Millisecond},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
