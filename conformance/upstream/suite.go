@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 const Focus = `\[sig-node\].*\[Conformance\]`
 
 const (
+	// nothing matches no name.
+	nothing = `[^\s\S]`
 	// limit is how long all specs may take. Some look for minutes whether
 	// something does not happen.
 	limit = 2 * time.Hour
@@ -33,6 +36,7 @@ type Suite struct {
 	Kubeconfig string
 	Kubectl    string // program that specs call
 	Focus      string // regular expression of specs' names
+	Skip       string // of those, specs to leave out, "" for none
 	Jobs       int    // how many specs at once; serial ones come last, one by one
 	Dir        string // folder that keeps the suite's output and report
 
@@ -47,6 +51,10 @@ func (s Suite) Run(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("specs to run: %w", err)
 	}
+	skip, err := regexp.Compile(cmp.Or(s.Skip, nothing))
+	if err != nil {
+		return nil, fmt.Errorf("specs to leave out: %w", err)
+	}
 	report := filepath.Join(s.Dir, "report.json")
 	if err := os.Remove(report); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -60,7 +68,7 @@ func (s Suite) Run(ctx context.Context) ([]Result, error) {
 	if ctx.Err() != nil {
 		return nil, errors.Join(context.Cause(ctx), err)
 	}
-	results, unread := read(report, focus)
+	results, unread := read(report, func(name string) bool { return focus.MatchString(name) && !skip.MatchString(name) })
 	if unread != nil { // else its exit code says no more than the results
 		return nil, fmt.Errorf("the suite gave no results, see %s: %w", output.Name(), errors.Join(err, unread))
 	}
@@ -72,7 +80,7 @@ func (s Suite) Run(ctx context.Context) ([]Result, error) {
 func (s Suite) play(ctx context.Context, output io.Writer) error {
 	cmd := exec.CommandContext(ctx, s.Built.Ginkgo,
 		"run", "--no-color", "-v", "--procs", strconv.Itoa(s.Jobs), "--timeout", limit.String(),
-		"--focus", s.Focus, "--output-dir", s.Dir, "--json-report", "report.json",
+		"--focus", s.Focus, "--skip", cmp.Or(s.Skip, nothing), "--output-dir", s.Dir, "--json-report", "report.json",
 		s.Built.Suite, "--",
 		"--kubeconfig", s.Kubeconfig, "--kubectl-path", s.Kubectl, "--provider", "skeleton",
 		"--disable-log-dump", "--dump-logs-on-failure=false", "--e2e-output-dir", s.Dir)

@@ -10,6 +10,7 @@
 //
 //	podling-e2e                                            # the sig-node conformance specs
 //	podling-e2e -focus 'PreStop should call prestop'       # some
+//	podling-e2e -focus '\[sig-storage\].*\[Conformance\]'  # those of another group
 //	podling-e2e -o json > results.json
 package main
 
@@ -31,13 +32,14 @@ import (
 )
 
 type options struct {
-	focus, known, dir, output string
-	jobs                      int
+	focus, skip, known, dir, output string
+	jobs                            int
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.focus, "focus", upstream.Focus, "`regular expression` of the specs' names")
+	flag.StringVar(&o.skip, "skip", "", "`regular expression` of the names of specs to leave out of these")
 	flag.StringVar(&o.known, "known", filepath.Join(upstream.Module, "known.txt"), "`file` that lists the specs that are known not to hold, and why")
 	flag.StringVar(&o.dir, "dir", "bin/e2e", "`folder` for what is built, the suite's output (e2e.log) and its report")
 	flag.StringVar(&o.output, "o", "text", "what is printed of the results: `text or json`")
@@ -115,7 +117,7 @@ func play(ctx context.Context, o options, podling string, built upstream.Built, 
 		return nil, err
 	}
 	suite := upstream.Suite{
-		Built: built, Kubeconfig: up.Kubeconfig, Kubectl: kubectl, Focus: o.focus, Jobs: o.jobs, Dir: dir,
+		Built: built, Kubeconfig: up.Kubeconfig, Kubectl: kubectl, Focus: o.focus, Skip: o.skip, Jobs: o.jobs, Dir: dir,
 		Progress: progress(os.Stderr),
 	}
 	return suite.Run(ctx)
