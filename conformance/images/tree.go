@@ -60,9 +60,14 @@ func (t *Tree) Copy(name string, mode int64, from string) {
 	t.File(name, mode, content)
 }
 
-// Program adds a program of this machine by a name, and the libraries that it asks
-// for where they are here, so that its loader finds them.
-func (t *Tree) Program(name, from string) {
+// Program adds a program of this machine, found on PATH, to a folder, and the
+// libraries that it asks for where they are here, so that its loader finds them.
+func (t *Tree) Program(dir, command string) {
+	from, err := exec.LookPath(command)
+	if err != nil {
+		t.err = errors.Join(t.err, fmt.Errorf("no %s here, of which the image is made (Debian: apt-get install %s): %w", command, command, err))
+		return
+	}
 	out, err := exec.Command("ldd", from).CombinedOutput()
 	if err != nil && !strings.Contains(string(out), "not a dynamic executable") {
 		t.err = errors.Join(t.err, fmt.Errorf("ldd %s: %w: %s", from, err, bytes.TrimSpace(out)))
@@ -73,7 +78,7 @@ func (t *Tree) Program(name, from string) {
 			t.Copy(strings.TrimPrefix(path.Clean(word), "/"), 0o755, word)
 		}
 	}
-	t.Copy(name, 0o755, from)
+	t.Copy(path.Join(dir, command), 0o755, from)
 }
 
 // Busybox adds a static busybox, under all the names that it knows.

@@ -2,9 +2,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -84,6 +82,7 @@ func Images(parts Parts) (map[string]v1.Image, error) {
 		t.Dir("usr/local/bin", 0o755)
 		t.Copy("usr/local/bin/nnp", 0o6755, parts.Nonewprivs)
 	}, v1.Config{Cmd: []string{"nnp"}})
+	put(imageutils.GlibcDnsTesting, base, func(t *images.Tree) { t.Program("usr/bin", "hostname") }, v1.Config{Cmd: []string{"bash"}})
 	put(imageutils.BusyBox, base, nothing, v1.Config{Cmd: []string{"sh"}})
 	put(imageutils.Nginx, base, nothing, v1.Config{Cmd: []string{"httpd", "-f", "-p", "80"}})
 	put(imageutils.NonRoot, base, nothing, v1.Config{User: "1234", Cmd: []string{"sh"}})
@@ -108,11 +107,6 @@ func alpine(shell string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	bash, noBash := exec.LookPath("bash")
-	curl, noCurl := exec.LookPath("curl")
-	if err := errors.Join(noBash, noCurl); err != nil {
-		return nil, fmt.Errorf("the image is made of this machine's bash and curl (Debian: apt-get install bash curl): %w", err)
-	}
 	t := images.NewTree()
 	for _, dir := range []string{"bin", "etc", "usr", "usr/bin"} {
 		t.Dir(dir, 0o755)
@@ -122,8 +116,8 @@ func alpine(shell string) (v1.Image, error) {
 	t.File("etc/passwd", 0o644, []byte(passwd))
 	t.File("etc/group", 0o644, []byte(group))
 	t.File("etc/os-release", 0o644, []byte(osRelease))
-	t.Program("bin/bash", bash)
-	t.Program("usr/bin/curl", curl)
+	t.Program("bin", "bash")
+	t.Program("usr/bin", "curl")
 	t.Copy("bin/sh", 0o755, shell)
 	t.Busybox(busybox)
 	return t.Image()

@@ -30,14 +30,15 @@ func TestImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 8 {
-		t.Errorf("%d images; want 8", len(all))
+	if len(all) != 9 {
+		t.Errorf("%d images; want 9", len(all))
 	}
 	for id, want := range map[imageutils.ImageID]map[string]string{
-		imageutils.Agnhost:    {"agnhost": "built-agnhost", "agnhost-2": "-> agnhost", "bin/sh": "built-sh", "bin/bash": "", "bin/ls": "-> busybox", "usr/bin/curl": "", "localhost.key": "agnhost/porter/localhost.key"},
-		imageutils.Kitten:     {"agnhost": "built-agnhost", "data.json": "kitten/html/data.json", "etc/os-release": osRelease},
-		imageutils.Nonewprivs: {"usr/local/bin/nnp": "built-nnp"},
-		imageutils.Pause:      {"pause": ""},
+		imageutils.Agnhost:         {"agnhost": "built-agnhost", "agnhost-2": "-> agnhost", "bin/sh": "built-sh", "bin/bash": "", "bin/ls": "-> busybox", "usr/bin/curl": "", "localhost.key": "agnhost/porter/localhost.key"},
+		imageutils.Kitten:          {"agnhost": "built-agnhost", "data.json": "kitten/html/data.json", "etc/os-release": osRelease},
+		imageutils.Nonewprivs:      {"usr/local/bin/nnp": "built-nnp"},
+		imageutils.GlibcDnsTesting: {"usr/bin/hostname": ""},
+		imageutils.Pause:           {"pause": ""},
 	} {
 		image, found := all[repository(id)]
 		if !found {
