@@ -121,7 +121,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		Step: step,
 	}
 	if c.options.Runtime == RuntimeSim {
-		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.Scheduled = c.options.Simulated.events
 		cfg.PercentageOfNodesToScore = simulatedScore
 	}
 	var err error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
@@ -147,6 +148,9 @@ func (o *Options) complete() error {
 	}
 	if o.Ephemeral && o.DataDir != "" {
 		return errors.New("--ephemeral keeps nothing, so it does not go with --data-dir: leave one of them out")
+	}
+	if o.Simulated.EventQPS > 0 {
+		o.Simulated.events = flowcontrol.NewTokenBucketPassiveRateLimiter(o.Simulated.EventQPS, o.Simulated.EventBurst)
 	}
 	if o.DataDir == "" && !o.Ephemeral {
 		dir, err := defaultDataDir()

@@ -41,23 +41,7 @@ func TestSurvival(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	t.Cleanup(func() { removeBridge(t, data) })
 	flags := []string{"--data-dir", data, "--listen", "127.0.0.1:0", "--registry-mirror", registry.Mirror()}
-	up := func() (*launch.Podling, kubernetes.Interface) {
-		t.Helper()
-		p, err := launch.Up(t.Context(), binary, flags...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p, client
-	}
-	p, client := up()
+	p, client := launched(t, binary, flags...)
 	for i := range 10 {
 		create(t, client, fmt.Sprintf("p%d", i))
 	}
@@ -70,7 +54,7 @@ func TestSurvival(t *testing.T) {
 	}
 	kill(t, p.Pid)
 	p.Wait()
-	p, client = up()
+	p, client = launched(t, binary, flags...)
 	until(t, "the pod that was deleted is gone", func() bool { _, there := pods(t, client)["p3"]; return !there })
 	delete(before, "p3")
 	if after := running(t, client); !maps.Equal(before, after) {
@@ -93,6 +77,24 @@ func TestSurvival(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// launched is a podling that is up, with a client.
+func launched(t *testing.T, binary string, flags ...string) (*launch.Podling, kubernetes.Interface) {
+	t.Helper()
+	p, err := launch.Up(t.Context(), binary, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, client
 }
 
 // removeBridge takes the pods' bridge away, which podling leaves for the containers that it leaves.

@@ -53,8 +53,8 @@ type apiServer struct {
 }
 
 // newAPIServer builds an API server by the options. The etcd that they name must answer: upstream
-// waits for it long and says little.
-func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServer, error) {
+// waits for it long and says little. If it is the one in this process, embedded is that.
+func newAPIServer(ctx context.Context, opts *options.ServerRunOptions, embedded *etcd) (*apiServer, error) {
 	completed, err := opts.Complete(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("API server's options: %w", err)
@@ -68,6 +68,9 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
 	generic.SkipOpenAPIInstallation = true
+	if embedded != nil {
+		generic.RESTOptionsGetter = embedded.nearTo(generic.RESTOptionsGetter)
+	}
 	nameOperations(generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	front := config.Aggregator.GenericConfig // whose handlers all requests go through first

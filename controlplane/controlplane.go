@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 const (
@@ -36,9 +37,9 @@ type Config struct {
 	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone; 0 is upstream's
 	// default, 50 s.
 	NodeMonitorGracePeriod time.Duration
-	// Scheduled bounds the scheduler's Events about pods that it has placed. By default there is one
-	// for each.
-	Scheduled EventLimit
+	// Scheduled bounds the scheduler's Events about pods that it has placed; what is too much is not
+	// written. Nil: there is one for each.
+	Scheduled flowcontrol.PassiveRateLimiter
 	// PercentageOfNodesToScore bounds how many nodes the scheduler looks at for a pod, never fewer than
 	// a hundred that fit; 0 is upstream's default, by the number of nodes.
 	PercentageOfNodesToScore int32
@@ -148,7 +149,7 @@ func (c *ControlPlane) startAPI(ctx context.Context, etcdServers []string, step 
 	if err != nil {
 		return err
 	}
-	if c.apiServer, err = newAPIServer(ctx, options); err != nil {
+	if c.apiServer, err = newAPIServer(ctx, options, c.etcd); err != nil {
 		return err
 	}
 	if err := c.apiServer.serve(); err != nil {

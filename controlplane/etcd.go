@@ -40,11 +40,12 @@ type etcd struct {
 	server    *embed.Etcd
 	endpoint  string
 	socketDir string // to be removed with it, where the data folder's path is too long for a socket
+	release   func() // ends what calls it in this process
 }
 
 // startEtcd starts it on the folder dir. It is not yet ready to answer, but can be connected to.
 func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd, error) {
-	e := &etcd{}
+	e := &etcd{release: func() {}}
 	socket := filepath.Join(dir, "client.sock")
 	if len(socket) > maxSocketPath {
 		short, err := os.MkdirTemp("", "podling-etcd-")
@@ -119,6 +120,7 @@ func (e *etcd) wait(ctx context.Context) error {
 
 // stop ends it and returns when its files are closed.
 func (e *etcd) stop() {
+	e.release()
 	if e.server != nil {
 		e.server.Close()
 	}

@@ -13,6 +13,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 	internalapi "k8s.io/cri-api/pkg/apis"
 
 	"github.com/podling/podling/clock"
@@ -49,10 +50,9 @@ type FleetConfig struct {
 	NodeGrace time.Duration
 
 	MaxPods int // at once, on each node that does not say; 110 if 0
-	// EventQPS bounds how many Events all nodes together write in a second, with bursts of
-	// EventBurst; what is too much is not written. 0: no bound.
-	EventQPS   float32
-	EventBurst int
+	// Events bounds how many Events about pods all nodes together write; what is too much is not
+	// written. Nil: no bound.
+	Events flowcontrol.PassiveRateLimiter
 
 	Decided worker.Decided // if set, is told of each decision about a pod
 }
@@ -102,7 +102,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 		return nil, fmt.Errorf("client of the simulated nodes: %w", err)
 	}
 	f.recorder = newRecorder(f.client, "")
-	f.recorder.limit(cfg.EventQPS, cfg.EventBurst)
+	f.recorder.allowed = cfg.Events
 	f.reader = reference.New(f.client).Remembering()
 	f.claims = claim.New(f.client)
 	f.keeper = node.NewKeeper(f.client, cfg.RootDir, cfg.NodeGrace, func(name string) bool {
