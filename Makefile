@@ -70,7 +70,6 @@ conformance: build ## all conformance scenarios, and the score
 
 .PHONY: e2e
 e2e: build ## upstream's own e2e specs of the node on podling, and the score (docs/e2e.md)
-	conformance/e2e/need.sh
 	go run ./conformance/cmd/podling-e2e
 
 .PHONY: test-ui

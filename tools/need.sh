@@ -1,8 +1,8 @@
 #!/bin/sh
 # need.sh: see that the system has what podling's build and containers need:
 # a C compiler and libseccomp for runc, iptables for pods' ways outside, and a
-# static busybox for an image where no registry can be reached. Root on Debian
-# gets what is missing; everyone else is told.
+# static busybox and curl for images where no registry can be reached. Root on
+# Debian gets what is missing; everyone else is told.
 set -eu
 
 missing=""
@@ -21,6 +21,7 @@ need pkg-config command -v pkg-config
 need libseccomp-dev seccomp
 need iptables command -v iptables
 need busybox-static busybox
+need curl command -v curl
 
 if [ -z "$missing" ]; then
 	exit 0
