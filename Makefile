@@ -34,7 +34,7 @@ UNRACED := /(cluster|cmd|conformance|trial)(/|$$)|/controlplane$$|/kubelet(/(cgr
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: tools podling ## bin/podling and the programs it starts, beside it
@@ -63,6 +63,7 @@ run: build ## examples/busybox.yaml on a cluster of its own, to its end
 
 .PHONY: test
 test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance list on a real containerd
+	tools/need.sh dbus-daemon
 	CGO_ENABLED=1 go test -vet=off -race -timeout 10m $$(go list ./... | grep -vE '$(UNRACED)')
 	go test -vet=off -timeout 10m $$(go list ./... | grep -E '$(UNRACED)' | grep -v /conformance$$)
 	go test -vet=off -timeout 25m ./conformance
@@ -70,6 +71,11 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 .PHONY: conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
+
+.PHONY: e2e
+e2e: build ## upstream's own e2e specs of the node on podling, and the score (docs/e2e.md)
+	tools/need.sh curl
+	go run ./conformance/cmd/podling-e2e
 
 .PHONY: test-ui
 test-ui: podling ## the page that podling ui shows, in Chromium
@@ -84,6 +90,10 @@ bench: build ## the figures in the README
 .PHONY: bench-scale
 bench-scale: podling ## simulated pods, by the thousand
 	go run ./bench -scale
+
+.PHONY: bench-soak
+bench-soak: build ## a node full of pods for half an hour: does what podling takes stay the same?
+	go run ./bench -soak 30m
 
 .PHONY: vet
 vet:

@@ -42,6 +42,7 @@ type Joined struct {
 	nodes   *nodes
 	folder  *folder
 	runtime *containerRuntime  // nil where containers only exist in memory
+	network *podNetwork        // nil where containers only exist in memory
 	log     *os.File           // of a real node
 	ending  context.CancelFunc // of a real node: ends what keeps its credentials young
 }
@@ -177,6 +178,10 @@ func (j *Joined) Stop(ctx context.Context) error {
 	}
 	if j.ending != nil {
 		j.ending()
+	}
+	if j.network != nil {
+		needed, err := j.runtime.holds(ctx)
+		errs = append(errs, err, j.network.stop(needed))
 	}
 	if j.runtime != nil {
 		const containersStay = false

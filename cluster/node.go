@@ -47,7 +47,7 @@ type nodes struct {
 
 // startNodes starts the cluster's node, or its simulated ones; none is Ready yet. decided, if set, is
 // told of their decisions.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
@@ -59,7 +59,7 @@ func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, d
 	if err != nil {
 		return nil, err
 	}
-	return startNode(member{NodeIdentity: identity}, r, o, dir, decided)
+	return startNode(member{NodeIdentity: identity}, r, network, o, dir, decided)
 }
 
 // A member is who a node is in its cluster.
@@ -70,7 +70,7 @@ type member struct {
 }
 
 // startNode starts a node whose containers are real.
-func startNode(as member, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
+func startNode(as member, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
 	taints, err := o.taints()
 	if err != nil {
@@ -101,6 +101,8 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 		ClientCAs:   as.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
+		ClusterDNS:      network.dns,
+		ClusterDomain:   clusterDomain,
 		Decided:         decided,
 	}
 	if as.instance != "" {

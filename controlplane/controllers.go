@@ -63,6 +63,7 @@ var controllerNames = []string{
 	names.TTLAfterFinishedController,
 	names.TaintEvictionController,
 	names.TokenCleanerController,
+	names.VolumeAttributesClassProtectionController, // admission (StorageObjectInUseProtection) adds the finalizer that it removes
 }
 
 const (

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,7 +17,9 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -169,6 +172,38 @@ func TestControlPlane(t *testing.T) {
 		if got := review.Status.User.Username; got != "system:serviceaccount:default:default" {
 			t.Errorf("the token is for %q: %s", got, review.Status.Error)
 		}
+	})
+
+	// StorageObjectInUseProtection gives these a finalizer, which a controller takes away.
+	t.Run("what nobody uses can be deleted", func(t *testing.T) {
+		classes, volumes := admin.StorageV1().VolumeAttributesClasses(), admin.CoreV1().PersistentVolumes()
+		class := &storagev1.VolumeAttributesClass{ObjectMeta: metav1.ObjectMeta{Name: "fast"}, DriverName: "csi.example.com", Parameters: map[string]string{"iops": "9"}}
+		volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "disk"}, Spec: corev1.PersistentVolumeSpec{
+			Capacity: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/nowhere"}},
+		}}
+		madeClass, err := classes.Create(t.Context(), class, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		madeVolume, err := volumes.Create(t.Context(), volume, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(madeClass.Finalizers) == 0 || len(madeVolume.Finalizers) == 0 {
+			t.Errorf("nothing holds them: %v, %v", madeClass.Finalizers, madeVolume.Finalizers)
+		}
+		if err := errors.Join(classes.Delete(t.Context(), "fast", metav1.DeleteOptions{}), volumes.Delete(t.Context(), "disk", metav1.DeleteOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "they are gone", func() error {
+			_, noClass := classes.Get(t.Context(), "fast", metav1.GetOptions{})
+			_, noVolume := volumes.Get(t.Context(), "disk", metav1.GetOptions{})
+			if !apierrors.IsNotFound(noClass) || !apierrors.IsNotFound(noVolume) {
+				return fmt.Errorf("class: %v, volume: %v", noClass, noVolume)
+			}
+			return nil
+		})
 	})
 
 	t.Run("no private key is published", func(t *testing.T) {

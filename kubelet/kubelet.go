@@ -8,7 +8,9 @@
 //
 // The other folders are what a worker acts with (image, volume, environment,
 // dns, hook, cgroup), what ends pods for the node's sake (stats, eviction,
-// preemption, shutdown), and what makes the node a node of its cluster (node, server).
+// preemption, shutdown), and what makes the node a node of its cluster (node,
+// server). Beside them, on their own, stand what gives Services addresses and
+// names (proxy, nameserver).
 package kubelet
 
 import (
