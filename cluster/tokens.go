@@ -47,7 +47,7 @@ func Tokens(ctx context.Context, client kubernetes.Interface) ([]Token, error) {
 	for i := range list.Items {
 		token, err := tokenOf(&list.Items[i])
 		if err != nil {
-			errs = append(errs, fmt.Errorf("Secret kube-system/%s is no bootstrap token: %w", list.Items[i].Name, err))
+			errs = append(errs, fmt.Errorf("the Secret kube-system/%s is no bootstrap token: %w", list.Items[i].Name, err))
 			continue
 		}
 		out = append(out, token)

@@ -52,7 +52,7 @@ func tokens(t *testing.T) (config string, asked *[]string) {
 }
 
 func TestTokens(t *testing.T) {
-	const broken = "podling: Secret kube-system/bootstrap-token-broken is no bootstrap token: token-secret"
+	const broken = "podling: the Secret kube-system/bootstrap-token-broken is no bootstrap token: token-secret"
 	for _, test := range []struct {
 		args, asked, out, errOut string
 		code                     int

@@ -134,7 +134,7 @@ func (c *Collector) collect(ctx context.Context) error {
 		return nil
 	}
 	klog.FromContext(ctx).Info("The images' disk is full: removing images that nobody uses", "used", used, "percent", c.policy.High, "bytes", free-available)
-	ripe, _ := split(unused, func(i aged) bool { return now.Sub(i.first) >= c.policy.MinAge && !i.last.Equal(now) })
+	ripe, _ := split(unused, func(i aged) bool { return now.Sub(i.first) >= c.policy.MinAge })
 	freed, err := c.remove(ctx, ripe, free-available)
 	if err != nil {
 		return err
