@@ -91,6 +91,8 @@ func (o *Options) checkSim() error {
 	}{
 		{"--node-labels", len(o.Labels) > 0}, {"--register-with-taints", len(o.Taints) > 0},
 		{"--cri", o.CRI != ""}, {"--image", len(o.Images) > 0}, {"--registry-mirror", len(o.RegistryMirrors) > 0}, {"--pod-manifest-path", o.PodManifestPath != ""},
+		{"--system-reserved", len(o.SystemReserved) > 0}, {"--kube-reserved", len(o.KubeReserved) > 0},
+		{"--shutdown-grace-period", o.Shutdown.Grace > 0}, {"--shutdown-grace-period-by-pod-priority", len(o.Shutdown.ByPriority) > 0},
 	} {
 		if real.set {
 			return fmt.Errorf("--runtime sim has no real containers, so it does not go with %s", real.flag)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,6 +101,18 @@ func launched(t *testing.T, binary string, flags ...string) (*launch.Podling, ku
 // removeBridge takes the pods' bridge away, which podling leaves for the containers that it leaves.
 func removeBridge(t *testing.T, data string) {
 	t.Helper()
+	bridge := bridgeOf(t, data)
+	if _, err := net.InterfaceByName(bridge); err != nil {
+		return
+	}
+	if out, err := exec.Command("ip", "link", "delete", bridge).CombinedOutput(); err != nil {
+		t.Errorf("removing bridge %s: %v: %s", bridge, err, out)
+	}
+}
+
+// bridgeOf is the name of the bridge of a podling's pods.
+func bridgeOf(t *testing.T, data string) string {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(data, "containerd", "cni", "*.conflist"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("the network's configuration: %v, %v", files, err)
@@ -113,13 +126,12 @@ func removeBridge(t *testing.T, data string) {
 		t.Fatal(err)
 	}
 	for _, plugin := range conf.Plugins {
-		if plugin.Bridge == "" {
-			continue
-		}
-		if out, err := exec.Command("ip", "link", "delete", plugin.Bridge).CombinedOutput(); err != nil {
-			t.Errorf("removing bridge %s: %v: %s", plugin.Bridge, err, out)
+		if plugin.Bridge != "" {
+			return plugin.Bridge
 		}
 	}
+	t.Fatalf("%s names no bridge", files[0])
+	return ""
 }
 
 func create(t *testing.T, client kubernetes.Interface, name string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
@@ -27,6 +28,9 @@ const (
 	tokenIssuer = "https://kubernetes.default.svc"
 	// frontProxyName is whom the aggregation layer's certificate names.
 	frontProxyName = "front-proxy-client"
+	// goodbye is how long connections are left open at the end for those who go by themselves. Who
+	// watches does not; upstream waits a minute for them.
+	goodbye = 2 * time.Second
 )
 
 // anonymousOnly lets callers without credentials see whether the API server is well, and, since a node
@@ -96,6 +100,7 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions, embedded 
 	if !ok {
 		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
 	}
+	chain.GenericAPIServer.ShutdownTimeout = goodbye
 	schemas := serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	return &apiServer{chain: chain, near: near, schemas: schemas, done: make(chan struct{})}, nil
 }

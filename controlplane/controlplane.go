@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,6 +30,10 @@ type Config struct {
 	DataDir string
 	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default 127.0.0.1:0.
 	Listen string
+	// PodAddress is this machine's address on its pods' network, if there is one, even if it is yet
+	// to be given to the machine. An API server that would listen on loopback alone listens there too,
+	// and the kubernetes Service leads there.
+	PodAddress net.IP
 	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
 	EtcdServers []string
 	// Ephemeral spares the embedded etcd from waiting for the disk: after a crash of the machine
@@ -89,7 +94,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if c.log, err = OpenLog(filepath.Join(cfg.DataDir, "log"), "controlplane", cfg.Verbosity); err != nil {
 		return err
 	}
-	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
+	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port"), cfg.PodAddress); err != nil {
 		return err
 	}
 	step := reporter(cfg.Step)

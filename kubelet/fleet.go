@@ -63,6 +63,8 @@ const (
 	writers = 4
 	// crowd is how many pods that wait for it are many.
 	crowd = 16
+	// fleetStreams is how many streams may be open on all nodes together: there is no process behind any.
+	fleetStreams = 10000
 )
 
 // Fleet is the simulated nodes of one process. Each is a node with workers, as a real one is; what
@@ -117,6 +119,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	f.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: f.client,
 		Runtime: f.runtimeOf, Pods: f.allPods, Faults: f.faults, Clock: virtual, Profiles: f.profiles,
+		MaxStreams: fleetStreams,
 	})
 	if err != nil {
 		return nil, err

@@ -165,6 +165,7 @@ func (o *runOptions) there(ctx context.Context, cmd *cobra.Command, try func(con
 func (o *runOptions) here(ctx context.Context, status *status, try func(context.Context, *rest.Config, string) error) (err error) {
 	o.cluster.Ephemeral = o.cluster.Ephemeral || o.cluster.DataDir == ""
 	status.doing("bringing a cluster up")
+	o.cluster.Lacks = status.note
 	c, err := cluster.Up(ctx, o.cluster, func(name string, took time.Duration) {
 		status.note(fmt.Sprintf("%-20s %6.2fs", name, took.Seconds()))
 	})
