@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,8 +20,6 @@ import (
 const Focus = `\[sig-node\].*\[Conformance\]`
 
 const (
-	// nothing matches no name.
-	nothing = `[^\s\S]`
 	// limit is how long all specs may take. Some look for minutes whether
 	// something does not happen.
 	limit = 2 * time.Hour
@@ -34,11 +31,11 @@ const (
 type Suite struct {
 	Built      Built
 	Kubeconfig string
-	Kubectl    string // program that specs call
-	Focus      string // regular expression of specs' names
-	Skip       string // of those, specs to leave out, "" for none
-	Jobs       int    // how many specs at once; serial ones come last, one by one
-	Dir        string // folder that keeps the suite's output and report
+	Kubectl    string         // program that specs call
+	Focus      *regexp.Regexp // of specs' names
+	Skip       *regexp.Regexp // of those that are left out of them, nil for none
+	Jobs       int            // how many specs at once; serial ones come last, one by one
+	Dir        string         // folder that keeps the suite's output and report
 
 	// Progress is told of each spec as it ends.
 	Progress func(name string, held bool, took time.Duration)
@@ -47,14 +44,6 @@ type Suite struct {
 // Run plays the specs and says how each ended. That specs fail is no error; that the
 // suite cannot be played, or is interrupted, is one.
 func (s Suite) Run(ctx context.Context) ([]Result, error) {
-	focus, err := regexp.Compile(s.Focus)
-	if err != nil {
-		return nil, fmt.Errorf("specs to run: %w", err)
-	}
-	skip, err := regexp.Compile(cmp.Or(s.Skip, nothing))
-	if err != nil {
-		return nil, fmt.Errorf("specs to leave out: %w", err)
-	}
 	report := filepath.Join(s.Dir, "report.json")
 	if err := os.Remove(report); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -68,22 +57,32 @@ func (s Suite) Run(ctx context.Context) ([]Result, error) {
 	if ctx.Err() != nil {
 		return nil, errors.Join(context.Cause(ctx), err)
 	}
-	results, unread := read(report, func(name string) bool { return focus.MatchString(name) && !skip.MatchString(name) })
+	results, unread := read(report, s.asked)
 	if unread != nil { // else its exit code says no more than the results
 		return nil, fmt.Errorf("the suite gave no results, see %s: %w", output.Name(), errors.Join(err, unread))
 	}
 	return results, nil
 }
 
+// asked says whether a spec is to be run.
+func (s Suite) asked(name string) bool {
+	return s.Focus.MatchString(name) && (s.Skip == nil || !s.Skip.MatchString(name))
+}
+
 // play runs the suite to its end. Each of its processes writes to a place of its
 // own, and ginkgo puts together in output what they say of a spec.
 func (s Suite) play(ctx context.Context, output io.Writer) error {
-	cmd := exec.CommandContext(ctx, s.Built.Ginkgo,
+	args := []string{
 		"run", "--no-color", "-v", "--procs", strconv.Itoa(s.Jobs), "--timeout", limit.String(),
-		"--focus", s.Focus, "--skip", cmp.Or(s.Skip, nothing), "--output-dir", s.Dir, "--json-report", "report.json",
-		s.Built.Suite, "--",
+		"--output-dir", s.Dir, "--json-report", "report.json", "--focus", s.Focus.String(),
+	}
+	if s.Skip != nil {
+		args = append(args, "--skip", s.Skip.String())
+	}
+	args = append(args, s.Built.Suite, "--",
 		"--kubeconfig", s.Kubeconfig, "--kubectl-path", s.Kubectl, "--provider", "skeleton",
 		"--disable-log-dump", "--dump-logs-on-failure=false", "--e2e-output-dir", s.Dir)
+	cmd := exec.CommandContext(ctx, s.Built.Ginkgo, args...)
 	cmd.Dir = s.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C at the terminal reaches the caller alone
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
@@ -91,9 +90,13 @@ func (s Suite) play(ctx context.Context, output io.Writer) error {
 	reader, writer := io.Pipe()
 	cmd.Stdout, cmd.Stderr = writer, writer
 	told := make(chan error, 1)
-	go func() { told <- s.follow(io.TeeReader(reader, output)) }()
+	go func() {
+		err := s.follow(io.TeeReader(reader, output))
+		reader.CloseWithError(err) // the suite does not wait for a reader that is gone
+		told <- err
+	}()
 	err := cmd.Run()
-	if ctx.Err() != nil { // what did not end by itself
+	if ctx.Err() != nil && cmd.Process != nil { // what did not end by itself
 		if e := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
 		}
@@ -103,7 +106,7 @@ func (s Suite) play(ctx context.Context, output io.Writer) error {
 
 // ended is the line with which ginkgo begins what it writes of a spec; the next
 // has the spec's name.
-var ended = regexp.MustCompile(`^• (\[[A-Z ]+\] )?\[([0-9.]+) seconds\]$`)
+var ended = regexp.MustCompile(`^• (\[[A-Z ]+\] )?\[([0-9]+(?:\.[0-9]+)?) seconds\]$`)
 
 // labels are what ginkgo writes behind a spec's name.
 var labels = regexp.MustCompile(` \[[^\[\]]*, [^\[\]]*\]$`)

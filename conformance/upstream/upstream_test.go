@@ -57,13 +57,14 @@ const reported = `[{"SpecReports": [
  {"ContainerHierarchyTexts": ["[sig-node] Sysctls"], "LeafNodeType": "It", "LeafNodeText": "should reject [Conformance]", "State": "skipped",
   "Failure": {"Message": "only on Windows", "Location": {"FileName": "x.go", "LineNumber": 1}}},
  {"ContainerHierarchyTexts": ["[sig-node] Sysctls"], "LeafNodeType": "It", "LeafNodeText": "panics [Conformance]", "State": "panicked"},
+ {"ContainerHierarchyTexts": ["[sig-node] Sysctls"], "LeafNodeType": "It", "LeafNodeText": "should allow [Conformance]", "State": "skipped"},
  {"ContainerHierarchyTexts": ["[sig-apps] Job"], "LeafNodeType": "It", "LeafNodeText": "should run [Conformance]", "State": "skipped"}
 ]}]`
 
 func TestRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "report.json")
 	write(t, file, reported)
-	got, err := read(file, regexp.MustCompile(Focus).MatchString)
+	got, err := read(file, Suite{Focus: regexp.MustCompile(Focus), Skip: regexp.MustCompile(`Sysctls should allow`)}.asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestReadNothing(t *testing.T) {
 		`[{"SpecReports": [{"LeafNodeType": "SynchronizedBeforeSuite", "State": "failed", "Failure": {"Message": "no node is ready"}}]}]`: "SynchronizedBeforeSuite of the suite: no node is ready",
 	} {
 		write(t, file, text)
-		if got, err := read(file, regexp.MustCompile(Focus).MatchString); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := read(file, Suite{Focus: regexp.MustCompile(Focus)}.asked); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v; want %q", text, got, err, want)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -32,14 +33,22 @@ import (
 )
 
 type options struct {
-	focus, skip, known, dir, output string
-	jobs                            int
+	focus, skip        *regexp.Regexp
+	known, dir, output string
+	jobs               int
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.focus, "focus", upstream.Focus, "`regular expression` of the specs' names")
-	flag.StringVar(&o.skip, "skip", "", "`regular expression` of the names of specs to leave out of these")
+	names := func(of **regexp.Regexp) func(string) error {
+		return func(value string) (err error) {
+			*of, err = regexp.Compile(value)
+			return err
+		}
+	}
+	o.focus = regexp.MustCompile(upstream.Focus)
+	flag.Func("focus", "`regular expression` of the specs' names (default "+upstream.Focus+")", names(&o.focus))
+	flag.Func("skip", "`regular expression` of the names of specs to leave out of these", names(&o.skip))
 	flag.StringVar(&o.known, "known", filepath.Join(upstream.Module, "known.txt"), "`file` that lists the specs that are known not to hold, and why")
 	flag.StringVar(&o.dir, "dir", "bin/e2e", "`folder` for what is built, the suite's output (e2e.log) and its report")
 	flag.StringVar(&o.output, "o", "text", "what is printed of the results: `text or json`")
