@@ -63,7 +63,7 @@ run: build ## examples/busybox.yaml on a cluster of its own, to its end
 
 .PHONY: test
 test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance list on a real containerd
-	tools/need.sh dbus-daemon
+	tools/need.sh dbus-daemon curl
 	CGO_ENABLED=1 go test -vet=off -race -timeout 10m $$(go list ./... | grep -vE '$(UNRACED)')
 	go test -vet=off -timeout 10m $$(go list ./... | grep -E '$(UNRACED)' | grep -v /conformance$$)
 	go test -vet=off -timeout 25m ./conformance

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,19 +28,24 @@ const JoiningGroup = "system:bootstrappers:kubeadm:default-node-token"
 const (
 	roleGetNodes    = "kubeadm:get-nodes"
 	roleClusterInfo = "kubeadm:bootstrap-signer-clusterinfo"
+	roleNodeProxier = "podling:node-proxier"
 )
 
-// joiningClusterRoles lets those who join see whether their node's name is taken.
+// joiningClusterRoles lets those who join see whether their node's name is taken, and nodes where
+// Services lead: they stand in for upstream's kube-proxy, whose role system:node-proxier has all Nodes in
+// it, which are not every node's business.
 func joiningClusterRoles() []rbacv1.ClusterRole {
 	return []rbacv1.ClusterRole{{
 		ObjectMeta: metav1.ObjectMeta{Name: roleGetNodes},
 		Rules:      []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"nodes"}}},
+	}, {
+		ObjectMeta: metav1.ObjectMeta{Name: roleNodeProxier},
+		Rules:      []rbacv1.PolicyRule{{Verbs: []string{"list", "watch"}, APIGroups: []string{discoveryv1.GroupName}, Resources: []string{"endpointslices"}}},
 	}}
 }
 
 // joiningClusterRoleBindings lets those who join ask for a node's certificate, gets it approved, and
-// the next one that the node asks for by itself. It lets nodes see what upstream's kube-proxy sees, whose
-// part podling's nodes take; where upstream's runs, each node has its token anyway.
+// the next one that the node asks for by itself, and lets nodes see where Services lead.
 func joiningClusterRoleBindings() []rbacv1.ClusterRoleBinding {
 	bind := func(name, role, group string) rbacv1.ClusterRoleBinding {
 		return rbacv1.ClusterRoleBinding{
@@ -53,7 +59,7 @@ func joiningClusterRoleBindings() []rbacv1.ClusterRoleBinding {
 		bind("kubeadm:node-autoapprove-bootstrap", "system:certificates.k8s.io:certificatesigningrequests:nodeclient", JoiningGroup),
 		bind("kubeadm:node-autoapprove-certificate-rotation", "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", groupNodes),
 		bind(roleGetNodes, roleGetNodes, JoiningGroup),
-		bind("podling:node-proxiers", "system:node-proxier", groupNodes),
+		bind(roleNodeProxier, roleNodeProxier, groupNodes),
 	}
 }
 
