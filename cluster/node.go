@@ -86,7 +86,7 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
 		Client:      as.Config,
-		Runtime:     r.cri,
+		Runtime:     r.service(),
 		Images:      r.cri,
 		ServingCert: as.ServingCert,
 		Renewed:     as.renewed,

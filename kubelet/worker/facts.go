@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -68,6 +69,9 @@ func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus)
 	if n, err := strconv.ParseInt(s.GetAnnotations()[annotationRestartCount], 10, 32); err == nil {
 		c.RestartCount = int32(n)
 	}
+	if neverBegan(s) {
+		c.State = lifecycle.Created
+	}
 	if c.State != lifecycle.Created {
 		c.StartedAt = time.Unix(0, s.GetStartedAt())
 	}
@@ -81,6 +85,14 @@ func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus)
 		}
 	}
 	return c
+}
+
+// neverBegan: the start of the container was cut off, because the node that asked for it died, before
+// the runtime could say that it started. It has not failed, and is started like one that was made and
+// not started. (containerd says so: StartContainer in internal/cri/server/container_start.go.)
+func neverBegan(s *runtimeapi.ContainerStatus) bool {
+	return s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.GetReason() == "StartError" && s.GetStartedAt() == 0 &&
+		strings.HasSuffix(s.GetMessage(), "context canceled")
 }
 
 func user(u *runtimeapi.ContainerUser) *v1.ContainerUser {

@@ -1,9 +1,10 @@
 package containerd
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,10 @@ func (d *Daemon) launch() (*process, error) {
 		return nil, err
 	}
 	defer log.Close() // containerd has its own handle
+	if err := endForgottenShims(d.files); err != nil {
+		klog.ErrorS(err, "Shims that nobody minds any more are left")
+	}
+	d.files.keepEnds() // that nobody has seen
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
 	path := append([]string{filepath.Dir(d.programs.containerd)}, pathDirs()...)
 	cmd.Env = append(os.Environ(), "PATH="+strings.Join(path, string(filepath.ListSeparator)))
@@ -65,6 +70,7 @@ func (d *Daemon) mind(p *process) {
 	for {
 		select {
 		case <-d.stopping:
+			d.files.keepEnds() // which containerd may not get round to writing down
 			p.end(context.Background())
 			return
 		case <-p.exited:
@@ -126,6 +132,37 @@ func endLeftBehind(ctx context.Context, l layout) error {
 	return endAll(ctx, pids)
 }
 
+// endForgottenShims ends the shims of this folder that have no task: those of sandboxes that were
+// being made or removed when their containerd was killed. Nobody would ever ask for them again. To be
+// called while no containerd runs.
+func endForgottenShims(l layout) error {
+	pids, err := processesWith("-address", l.socket())
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		args, err := arguments(pid)
+		i := slices.Index(args, "-id")
+		if err != nil || i < 0 || i+1 == len(args) || !strings.Contains(filepath.Base(args[0]), "containerd-shim") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(l.tasks(), args[i+1])); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		klog.InfoS("A shim that was left without a task is ended", "sandbox", args[i+1], "pid", pid)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+			return fmt.Errorf("ending shim %d: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// arguments are a process's.
+func arguments(pid int) ([]string, error) {
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return strings.Split(string(raw), "\x00"), err
+}
+
 // processesWith finds the processes that have flag and value, one after the
 // other, in their command line.
 func processesWith(flag, value string) ([]int, error) {
@@ -139,13 +176,12 @@ func processesWith(flag, value string) ([]int, error) {
 		if err != nil {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		args, err := arguments(pid)
 		if err != nil {
 			continue // ended meanwhile
 		}
-		args := bytes.Split(b, []byte{0})
-		i := slices.IndexFunc(args, func(a []byte) bool { return string(a) == flag })
-		if i >= 0 && i+1 < len(args) && string(args[i+1]) == value && pid != os.Getpid() {
+		i := slices.Index(args, flag)
+		if i >= 0 && i+1 < len(args) && args[i+1] == value && pid != os.Getpid() {
 			pids = append(pids, pid)
 		}
 	}

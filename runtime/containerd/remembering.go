@@ -1,0 +1,66 @@
+package containerd
+
+import (
+	"context"
+
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// What containerd says of a container of which it does not know how it ended (unknownExitCode and
+// unknownExitReason in internal/cri/server/helpers.go), and of others.
+const (
+	unknownExitCode, unknownExitReason = 255, "Unknown"
+	completed, failed                  = "Completed", "Error"
+)
+
+// Remembering gives the daemon's runtime service with what containerd has forgotten: how containers
+// ended while it did not run.
+func (d *Daemon) Remembering(service internalapi.RuntimeService) internalapi.RuntimeService {
+	return remembering{service, d.files}
+}
+
+type remembering struct {
+	internalapi.RuntimeService
+	files layout
+}
+
+func (r remembering) ContainerStatus(ctx context.Context, id string, verbose bool) (*runtimeapi.ContainerStatusResponse, error) {
+	response, err := r.RuntimeService.ContainerStatus(ctx, id, verbose)
+	if err == nil {
+		r.remember(response.GetStatus())
+	}
+	return response, err
+}
+
+func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtimeapi.ContainerEventResponse, joined func(runtimeapi.RuntimeService_GetContainerEventsClient)) error {
+	heard := make(chan *runtimeapi.ContainerEventResponse)
+	defer close(heard) // once nobody sends any more
+	go func() {
+		for e := range heard {
+			for _, s := range e.GetContainersStatuses() {
+				r.remember(s)
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return r.RuntimeService.GetContainerEvents(ctx, heard, joined)
+}
+
+// remember puts right what is said of a container's end.
+func (r remembering) remember(s *runtimeapi.ContainerStatus) {
+	if s.GetState() != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode != unknownExitCode || s.Reason != unknownExitReason {
+		return
+	}
+	e, known := r.files.readEnd(s.Id)
+	if !known {
+		return
+	}
+	s.ExitCode, s.FinishedAt, s.Reason = int32(e.ExitCode), e.At.UnixNano(), failed
+	if e.ExitCode == 0 {
+		s.Reason = completed
+	}
+}
