@@ -120,6 +120,7 @@ func (c *ControlPlane) startStorage(ctx context.Context, cfg Config, step func(s
 	if err != nil {
 		return nil, nil, err
 	}
+	c.etcd.watch(c.failure.report)
 	answers := make(chan error, 1)
 	go func() {
 		err := c.etcd.wait(ctx)
@@ -196,11 +197,14 @@ func (c *ControlPlane) Stop(ctx context.Context) error {
 
 func (c *ControlPlane) end(ctx context.Context) error {
 	c.failure.disarm()
+	if c.etcd != nil && c.etcd.broken() {
+		c.etcd.stop() // first: nobody is to wait for its answers
+	}
 	err := c.workers.stop(ctx)
 	if c.apiServer.served() {
 		err = errors.Join(err, c.apiServer.stop(ctx))
 	}
-	if c.etcd != nil {
+	if c.etcd != nil && !c.etcd.broken() {
 		c.etcd.stop()
 	}
 	if c.addresses.listener != nil && !c.apiServer.served() { // it closes its listener itself

@@ -95,11 +95,7 @@ func (c Campaign) Run(ctx context.Context) (results []Result, err error) {
 		if !c.wants(c.Faults, s.Name) {
 			continue
 		}
-		times := c.Times
-		if s.Once {
-			times = 1
-		}
-		for range times {
+		for range c.Times {
 			began := time.Now()
 			problems, err := c.tell(ctx, s)
 			note(Result{Fault: s.Name, Step: s.Step, Took: time.Since(began), Problems: problems})
@@ -127,6 +123,7 @@ func (c Campaign) on(ctx context.Context, apart bool, random *rand.Rand, note fu
 			if g, err = Prepare(ctx, c.Binary, folder, apart); err != nil {
 				return err
 			}
+			g.away = c.Away
 			defer func() { err = errors.Join(err, g.Close(), remove(err == nil && !lost)) }()
 		}
 		for _, step := range Steps {

@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // A Fault is what is done to a cluster at some step.
@@ -92,6 +95,39 @@ var Faults = []Fault{
 			id := h.ready[subject][0]
 			return h, errors.Join(g.runtime.StopPodSandbox(ctx, id), g.runtime.RemovePodSandbox(ctx, id))
 		},
+	},
+	{
+		Name: "image", Did: "the image removed behind the node's back, and a container of it that runs ended", breaks: true,
+		steps: []string{"sandbox created", "container created", "ready"},
+		strike: func(ctx context.Context, g *Ground, number int, subject string) (held, error) {
+			h, err := g.held(ctx, number)
+			if err == nil {
+				err = g.runtime.RemoveImage(ctx, &runtimeapi.ImageSpec{Image: image})
+			}
+			if ids := h.running[subject+"/main"]; err == nil && len(ids) > 0 {
+				err = g.runtime.StopContainer(ctx, ids[0], grace)
+			}
+			return h, err
+		},
+	},
+	{
+		Name: "away", Did: "the control plane under a node that joined it is killed, and stays away for a while", Apart: true,
+		steps: []string{"container started", "ready", "SIGTERM or preStop"},
+		strike: func(ctx context.Context, g *Ground, number int, _ string) (held, error) {
+			if err := kill(g.plane); err != nil {
+				return held{}, err
+			}
+			h, err := g.held(ctx, number)
+			if err != nil {
+				return h, err
+			}
+			select {
+			case <-time.After(g.away):
+			case <-ctx.Done():
+			}
+			return h, ctx.Err()
+		},
+		mend: func(ctx context.Context, g *Ground) error { return g.upPlane(ctx) },
 	},
 }
 

@@ -33,6 +33,7 @@ type Ground struct {
 	registry       images.Registry
 	close          []func() error // what is to be done at the end, the last first
 	extra          []string       // flags of the control plane
+	away           time.Duration  // that the API server is, where that is the fault
 	plane, node    *launch.Podling
 	nodeName       string
 	client         kubernetes.Interface

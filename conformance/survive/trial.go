@@ -30,7 +30,7 @@ type Trial struct {
 // Subject is the kind of pod whose step it is.
 func (t Trial) Subject() string {
 	candidates := t.Step.kinds
-	if t.Fault.breaks {
+	if t.Fault.breaks || candidates == nil {
 		candidates = run
 	}
 	return candidates[t.Turn%len(candidates)]
@@ -83,7 +83,7 @@ func (a *attempt) play(ctx context.Context) error {
 	} else if err := a.create(ctx); err != nil {
 		return err
 	}
-	if err := a.settle(ctx); err != nil {
+	if err := a.settle(ctx, had); err != nil {
 		return err
 	}
 	if !a.Step.Ending {
@@ -141,6 +141,24 @@ func (a *attempt) create(ctx context.Context) error {
 	return nil
 }
 
+// complete makes those pods that are not there: create may have been cut off.
+func (a *attempt) complete(ctx context.Context) error {
+	pods, err := a.pods(ctx, a.number)
+	if err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		pod := pods[kind]
+		if pod == nil {
+			if pod, err = a.client.CoreV1().Pods("default").Create(ctx, a.pod(kind, a.number), metav1.CreateOptions{}); err != nil {
+				return err
+			}
+		}
+		a.uids = append(a.uids, string(pod.UID))
+	}
+	return nil
+}
+
 func (a *attempt) delete(ctx context.Context) error {
 	for _, kind := range kinds {
 		if err := a.client.CoreV1().Pods("default").Delete(ctx, name(kind, a.number), metav1.DeleteOptions{}); err != nil {
@@ -150,8 +168,8 @@ func (a *attempt) delete(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until every pod is as it has to be.
-func (a *attempt) settle(ctx context.Context) error {
+// settle waits until every pod is as it has to be, and one that was broken is not as it was.
+func (a *attempt) settle(ctx context.Context, had held) error {
 	over := ""
 	err := until(ctx, "every pod as it should be", func() (bool, error) {
 		pods, err := a.pods(ctx, a.number)
@@ -166,6 +184,13 @@ func (a *attempt) settle(ctx context.Context) error {
 		for _, kind := range kinds {
 			if lack := settled(kind, pods[kind]); lack != "" {
 				lacks = append(lacks, fmt.Errorf("%s %s (%s)", name(kind, a.number), lack, describe(pods[kind])))
+			}
+		}
+		if pod := pods[a.Subject()]; a.Fault.breaks && pod != nil {
+			for _, s := range pod.Status.ContainerStatuses {
+				if _, id, _ := strings.Cut(s.ContainerID, "://"); slices.Contains(had.running[pod.Name+"/"+s.Name], id) {
+					lacks = append(lacks, fmt.Errorf("%s/%s is still the container that it was", pod.Name, s.Name))
+				}
 			}
 		}
 		return len(lacks) == 0, errors.Join(lacks...)

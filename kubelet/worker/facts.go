@@ -87,12 +87,13 @@ func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus)
 	return c
 }
 
-// neverBegan: the start of the container was cut off, because the node that asked for it died, before
-// the runtime could say that it started. It has not failed, and is started like one that was made and
-// not started. (containerd says so: StartContainer in internal/cri/server/container_start.go.)
+// neverBegan: the start of the container was cut off before there was a process, because the node that
+// asked for it died. It has not failed, and is started like one that was made and not started.
+// (containerd says so: StartContainer in internal/cri/server/container_start.go. What it calls "failed to
+// start containerd task" may have begun, and was killed.)
 func neverBegan(s *runtimeapi.ContainerStatus) bool {
 	return s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.GetReason() == "StartError" && s.GetStartedAt() == 0 &&
-		strings.HasSuffix(s.GetMessage(), "context canceled")
+		strings.Contains(s.GetMessage(), "failed to create containerd task: ") && strings.HasSuffix(s.GetMessage(), "context canceled")
 }
 
 func user(u *runtimeapi.ContainerUser) *v1.ContainerUser {
@@ -197,8 +198,8 @@ func upsert(list []lifecycle.Container, c lifecycle.Container) []lifecycle.Conta
 		}
 	}
 	out = append(out, c)
-	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { // virtual time may stand still between two
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.RestartCount, a.RestartCount))
+	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { // by times last: the clock may have stood still, or was put back
+		return cmp.Or(cmp.Compare(b.RestartCount, a.RestartCount), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	return out
 }
@@ -219,7 +220,7 @@ func upsertSandbox(list []lifecycle.Sandbox, s lifecycle.Sandbox) []lifecycle.Sa
 	}
 	out = append(out, s)
 	slices.SortStableFunc(out, func(a, b lifecycle.Sandbox) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Attempt, a.Attempt))
+		return cmp.Or(cmp.Compare(b.Attempt, a.Attempt), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	return out
 }

@@ -71,12 +71,16 @@ func (l layout) keepEnds() {
 func (l layout) keepEnd(ctx context.Context, bundle, id string, answered func()) error {
 	answered = sync.OnceFunc(answered)
 	defer answered()
-	shim, err := dialShim(bundle)
+	shim, err := readShim(bundle)
 	if err != nil {
 		return err
 	}
-	defer shim.Close() // was only asked
-	tasks := task.NewTTRPCTaskClient(shim)
+	client, err := shim.dial()
+	if err != nil {
+		return err
+	}
+	defer client.Close() // was only asked
+	tasks := task.NewTTRPCTaskClient(client)
 	asking, cancel := context.WithTimeout(ctx, shimPatience)
 	defer cancel()
 	state, err := tasks.State(asking, &task.StateRequest{ID: id})
@@ -99,23 +103,30 @@ func (l layout) keepEnd(ctx context.Context, bundle, id string, answered func())
 	return l.writeEnd(id, e)
 }
 
-// dialShim connects to the shim of a bundle.
-func dialShim(bundle string) (*ttrpc.Client, error) {
-	raw, err := os.ReadFile(filepath.Join(bundle, "bootstrap.json"))
+// shim is how a shim is reached.
+type shim struct {
+	Version           int
+	Address, Protocol string
+}
+
+// readShim reads what containerd wrote down of the shim of a bundle.
+func readShim(bundle string) (s shim, err error) {
+	path := filepath.Join(bundle, "bootstrap.json")
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	var shim struct {
-		Version           int
-		Address, Protocol string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
 	}
-	if err := json.Unmarshal(raw, &shim); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(bundle, "bootstrap.json"), err)
+	if s.Protocol != shimSpeaks || s.Version != shimVersion {
+		return s, fmt.Errorf("the shim at %s speaks %s %d, not %s %d", s.Address, s.Protocol, s.Version, shimSpeaks, shimVersion)
 	}
-	if shim.Protocol != shimSpeaks || shim.Version != shimVersion {
-		return nil, fmt.Errorf("the shim at %s speaks %s %d, not %s %d", shim.Address, shim.Protocol, shim.Version, shimSpeaks, shimVersion)
-	}
-	conn, err := net.DialTimeout("unix", strings.TrimPrefix(shim.Address, "unix://"), shimPatience)
+	return s, nil
+}
+
+func (s shim) dial() (*ttrpc.Client, error) {
+	conn, err := net.DialTimeout("unix", strings.TrimPrefix(s.Address, "unix://"), shimPatience)
 	if err != nil {
 		return nil, err
 	}

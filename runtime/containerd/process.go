@@ -2,9 +2,7 @@ package containerd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,37 +128,6 @@ func endLeftBehind(ctx context.Context, l layout) error {
 		return err
 	}
 	return endAll(ctx, pids)
-}
-
-// endForgottenShims ends the shims of this folder that have no task: those of sandboxes that were
-// being made or removed when their containerd was killed. Nobody would ever ask for them again. To be
-// called while no containerd runs.
-func endForgottenShims(l layout) error {
-	pids, err := processesWith("-address", l.socket())
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		args, err := arguments(pid)
-		i := slices.Index(args, "-id")
-		if err != nil || i < 0 || i+1 == len(args) || !strings.Contains(filepath.Base(args[0]), "containerd-shim") {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(l.tasks(), args[i+1])); !errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		klog.InfoS("A shim that was left without a task is ended", "sandbox", args[i+1], "pid", pid)
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
-			return fmt.Errorf("ending shim %d: %w", pid, err)
-		}
-	}
-	return nil
-}
-
-// arguments are a process's.
-func arguments(pid int) ([]string, error) {
-	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
-	return strings.Split(string(raw), "\x00"), err
 }
 
 // processesWith finds the processes that have flag and value, one after the

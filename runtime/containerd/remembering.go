@@ -50,17 +50,35 @@ func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtim
 	return r.RuntimeService.GetContainerEvents(ctx, heard, joined)
 }
 
-// remember puts right what is said of a container's end.
+// ListContainers tells of those that ended before containerd wrote down that they had begun.
+func (r remembering) ListContainers(ctx context.Context, filter *runtimeapi.ContainerFilter) ([]*runtimeapi.Container, error) {
+	list, err := r.RuntimeService.ListContainers(ctx, filter)
+	for _, c := range list {
+		if c.State != runtimeapi.ContainerState_CONTAINER_CREATED {
+			continue
+		}
+		if _, ended := r.files.readEnd(c.Id); ended {
+			c.State = runtimeapi.ContainerState_CONTAINER_EXITED
+		}
+	}
+	return list, err
+}
+
+// remember puts right what is said of a container that has ended.
 func (r remembering) remember(s *runtimeapi.ContainerStatus) {
-	if s.GetState() != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode != unknownExitCode || s.Reason != unknownExitReason {
+	unknown := s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.ExitCode == unknownExitCode && s.Reason == unknownExitReason
+	if !unknown && s.GetState() != runtimeapi.ContainerState_CONTAINER_CREATED {
 		return
 	}
 	e, known := r.files.readEnd(s.Id)
 	if !known {
 		return
 	}
-	s.ExitCode, s.FinishedAt, s.Reason = int32(e.ExitCode), e.At.UnixNano(), failed
+	s.State, s.ExitCode, s.FinishedAt, s.Reason = runtimeapi.ContainerState_CONTAINER_EXITED, int32(e.ExitCode), e.At.UnixNano(), failed
 	if e.ExitCode == 0 {
 		s.Reason = completed
+	}
+	if s.StartedAt == 0 {
+		s.StartedAt = s.CreatedAt // it was soon after
 	}
 }
