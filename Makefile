@@ -68,6 +68,10 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
 
+.PHONY: faults
+faults: build ## podling, containerd, shims, the API server killed at each step of a pod's life, and the table (root, an hour; FAULTS='-times 1 -faults podling')
+	go run ./conformance/cmd/podling-faults $(FAULTS)
+
 .PHONY: test-ui
 test-ui: podling ## the page that podling ui shows, in Chromium
 	web/uitest/need.sh

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -123,17 +125,15 @@ func (g *Ground) upNode(ctx context.Context, flags ...string) error {
 	return nil
 }
 
-// Close ends everything. What is left of pods, if trials went wrong, is removed with the bridge.
+// Close ends everything. What is left of pods, if trials went wrong, is removed.
 func (g *Ground) Close() error {
 	var errs []error
 	for _, p := range []*launch.Podling{g.node, g.plane} {
-		if p == nil || p == g.plane && p == g.node && len(errs) > 0 {
-			continue
-		}
-		if syscall.Kill(p.Pid, 0) == nil {
+		if p != nil && !ended(p) {
 			errs = append(errs, p.Stop())
 		}
 	}
+	errs = append(errs, g.sweep())
 	for i := len(g.close) - 1; i >= 0; i-- {
 		errs = append(errs, g.close[i]())
 	}
@@ -143,6 +143,30 @@ func (g *Ground) Close() error {
 				errs = append(errs, fmt.Errorf("removing bridge %s: %w: %s", bridge, err, out))
 			}
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweep ends the shims that are left, and takes down what is mounted.
+func (g *Ground) sweep() error {
+	shims, err := g.shims()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, line := range shims {
+		var pid int
+		if _, err := fmt.Sscanf(line, "process %d:", &pid); err != nil {
+			return err
+		}
+		errs = append(errs, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	mounts, err := g.mounts()
+	if err != nil {
+		return err
+	}
+	for _, line := range slices.Backward(mounts) { // the innermost first
+		errs = append(errs, unix.Unmount(strings.TrimPrefix(line, "mount "), unix.MNT_DETACH))
 	}
 	return errors.Join(errs...)
 }

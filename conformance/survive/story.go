@@ -44,15 +44,12 @@ func (c Campaign) tell(ctx context.Context, s Story) ([]string, error) {
 	return problems, errors.Join(remove(len(problems) == 0), ctx.Err())
 }
 
-// finish ends the pods of a story, and wants nothing to be left.
+// finish ends the pods of a story.
 func (a *attempt) finish(ctx context.Context) error {
 	if err := a.delete(ctx); err != nil {
 		return err
 	}
-	if err := a.end(ctx); err != nil {
-		return err
-	}
-	return a.empty(ctx)
+	return a.end(ctx)
 }
 
 // fullDisk fills the file system that podling's folder is on while pods run and others are made.
@@ -114,17 +111,18 @@ func fullDisk(ctx context.Context, c Campaign, folder string) (problems []string
 		return nil, errors.Join(err, refused)
 	}
 	for _, a := range []*attempt{early, late} {
-		err := a.settle(ctx, held{})
-		if err == nil {
-			a.check(ctx, had)
-			err = a.finish(ctx)
+		if err := a.settle(ctx, held{}); err != nil {
+			return append(early.problems, late.problems...), err
 		}
-		problems = append(problems, a.problems...)
-		if err != nil {
-			return problems, err
-		}
+		a.check(ctx, had)
 	}
-	return problems, nil
+	err = errors.Join(early.finish(ctx), late.finish(ctx))
+	problems = append(early.problems, late.problems...)
+	if err == nil {
+		late.uids = append(late.uids, early.uids...)
+		err = late.empty(ctx)
+	}
+	return problems, err
 }
 
 // fill writes zeros until there is no room for more.
