@@ -20,6 +20,8 @@ const (
 	readyTimeout = 60 * time.Second
 	// stopTimeout is how long a control plane that could not be started has to end.
 	stopTimeout = 15 * time.Second
+	// stopBroken is how long one whose etcd gave up has to end.
+	stopBroken = 5 * time.Second
 )
 
 // Config says how a control plane is run.
@@ -198,7 +200,10 @@ func (c *ControlPlane) Stop(ctx context.Context) error {
 func (c *ControlPlane) end(ctx context.Context) error {
 	c.failure.disarm()
 	if c.etcd != nil && c.etcd.broken() {
-		c.etcd.stop() // first: nobody is to wait for its answers
+		c.etcd.stop() // first, and the rest has to end without its answers
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stopBroken)
+		defer cancel()
 	}
 	err := c.workers.stop(ctx)
 	if c.apiServer.served() {

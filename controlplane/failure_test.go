@@ -122,12 +122,13 @@ func TestEtcdGivesUp(t *testing.T) {
 	if err := c.Err(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "etcd gave up: failed to save") {
 		t.Errorf("it ended for %v", err)
 	}
-	began := time.Now()
-	if err := c.Stop(t.Context()); err != nil {
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Stop(t.Context()) }()
+	select {
+	case err := <-stopped:
 		t.Logf("what else there was to say: %v", err)
-	}
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("it took %v to end", took)
+	case <-time.After(20 * time.Second):
+		t.Error("it does not end")
 	}
 }
 

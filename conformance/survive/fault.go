@@ -93,7 +93,14 @@ var Faults = []Fault{
 				return h, errors.Join(err, need(h.ready[subject], subject))
 			}
 			id := h.ready[subject][0]
-			return h, errors.Join(g.runtime.StopPodSandbox(ctx, id), g.runtime.RemovePodSandbox(ctx, id))
+			if err := g.runtime.StopPodSandbox(ctx, id); err != nil {
+				return h, err
+			}
+			err = g.runtime.RemovePodSandbox(ctx, id)
+			if err != nil && strings.Contains(err.Error(), "already in removing state") {
+				err = nil // the node was as quick
+			}
+			return h, err
 		},
 	},
 	{
