@@ -112,7 +112,10 @@ func TestEtcdClientsAreQuiet(t *testing.T) {
 // TestEtcdGivesUp: an etcd that cannot write, as on a full disk, ends the control plane, which says why
 // and does not hang.
 func TestEtcdGivesUp(t *testing.T) {
-	c := start(t, Config{DataDir: t.TempDir()})
+	c, err := Start(t.Context(), Config{DataDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	go c.etcd.gaveUp.OnWrite(&zapcore.CheckedEntry{Entry: zapcore.Entry{Message: "failed to save"}}, []zapcore.Field{zap.Error(syscall.ENOSPC)})
 	select {
 	case <-c.Done():
