@@ -18,6 +18,9 @@ export PODLING_BIN := $(CURDIR)/bin/podling
 # golangci-lint is fetched by `make lint` alone: building it takes longer than all else there.
 GOLANGCI := v2.15.0
 
+# govulncheck asks https://vuln.go.dev, or what GOVULNDB names.
+GOVULNCHECK := v1.9.0
+
 # What `podling version`, the API server and the node report.
 KUBERNETES := $(shell sed -n 's/^\tk8s.io\/kubernetes //p' go.mod)
 VERSION := $(KUBERNETES)+podling
@@ -31,7 +34,7 @@ UNRACED := /(cluster|cmd|conformance|trial)(/|$$)|/controlplane$$|/kubelet(/(cgr
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: tools podling ## bin/podling and the programs it starts, beside it
@@ -60,6 +63,7 @@ run: build ## examples/busybox.yaml on a cluster of its own, to its end
 
 .PHONY: test
 test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance list on a real containerd
+	tools/need.sh dbus-daemon
 	CGO_ENABLED=1 go test -vet=off -race -timeout 10m $$(go list ./... | grep -vE '$(UNRACED)')
 	go test -vet=off -timeout 10m $$(go list ./... | grep -E '$(UNRACED)' | grep -v /conformance$$)
 	go test -vet=off -timeout 25m ./conformance
@@ -71,6 +75,11 @@ conformance: build ## all conformance scenarios, and the score
 .PHONY: faults
 faults: build ## podling, containerd, shims, the API server killed at each step of a pod's life, and the table (root, an hour; FAULTS='-times 1 -faults podling')
 	go run ./conformance/cmd/podling-faults $(FAULTS)
+
+.PHONY: e2e
+e2e: build ## upstream's own e2e specs of the node on podling, and the score (docs/e2e.md)
+	tools/need.sh curl
+	go run ./conformance/cmd/podling-e2e
 
 .PHONY: test-ui
 test-ui: podling ## the page that podling ui shows, in Chromium
@@ -86,6 +95,10 @@ bench: build ## the figures in the README
 bench-scale: podling ## simulated pods, by the thousand
 	go run ./bench -scale
 
+.PHONY: bench-soak
+bench-soak: build ## a node full of pods for half an hour: does what podling takes stay the same?
+	go run ./bench -soak 30m
+
 .PHONY: vet
 vet:
 	go vet ./...
@@ -99,6 +112,13 @@ staticcheck:
 .PHONY: lint
 lint: vet staticcheck ## vet, staticcheck and golangci-lint
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI) run
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what podling calls, and in the programs it starts
+	go build -o bin/.vuln/ ./cmd/podling # with its symbols: they say what is called
+	CGO_ENABLED=0 go -C tools build -tags no_tracing,no_btrfs,no_devmapper,no_zfs -o ../bin/.vuln/ $$(go -C tools list tool | grep -v '^$(RUNC)$$')
+	CGO_ENABLED=1 go -C tools build -tags seccomp,netgo,osusergo -o ../bin/.vuln/ $(RUNC)
+	lint/vuln.sh $(GOVULNCHECK) docs/security.md bin/.vuln/*
 
 .PHONY: clean
 clean: ## remove what was built

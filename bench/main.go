@@ -14,6 +14,11 @@
 //
 //	bench -scale [-nodes 10] [-pods 1000,5000] [-rounds 3] [-idle 60s] [-json bench/out/scale.json]
 //
+// Or it keeps a node full of pods, some of them probed each second, and measures whether what podling
+// takes stays the same:
+//
+//	bench -soak 30m [-json bench/out/soak.json]
+//
 // PODLING_BENCH_KWOK names the kubeconfig of a cluster to do the same on whose nodes
 // KWOK simulates, PODLING_BENCH_UPSTREAM that of one whose nodes are podling's and
 // whose control plane is upstream's; PODLING_BENCH_KWOK_PIDS and
@@ -53,6 +58,7 @@ type options struct {
 	parallel int           // create calls at once for the latter
 	scale    bool          // simulated pods instead of all else
 	nodes    int           // nodes for them
+	soak     time.Duration // how long a full node is watched instead of all else
 	json     string        // file for every value
 }
 
@@ -70,7 +76,8 @@ func main() {
 	flag.IntVar(&o.parallel, "parallel", 16, "create calls at once for those")
 	flag.BoolVar(&o.scale, "scale", false, "measure simulated pods instead of all else")
 	flag.IntVar(&o.nodes, "nodes", 10, "nodes for them")
-	flag.StringVar(&o.json, "json", "", "`file` for every value (default bench/out/bench.json, or scale.json)")
+	flag.DurationVar(&o.soak, "soak", 0, "keep a node full of pods for so long instead of all else, and measure whether what podling takes stays the same")
+	flag.StringVar(&o.json, "json", "", "`file` for every value (default bench/out/bench.json, scale.json or soak.json)")
 	flag.Parse()
 	o.complete()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -87,6 +94,8 @@ func (o *options) complete() {
 	usual, file := []int{100}, "bench.json"
 	if o.scale {
 		usual, file = []int{1000, 5000}, "scale.json"
+	} else if o.soak > 0 {
+		file = "soak.json"
 	}
 	if o.pods == nil {
 		o.pods = usual
@@ -132,7 +141,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	b := &bench{options: o, binary: binary, mirror: registry.Mirror(), reference: os.Getenv("PODLING_BENCH_REFERENCE"), referencePids: pids}
-	err = b.measure(ctx)
+	measure := b.measure
+	if o.soak > 0 {
+		measure = b.runSoak
+	}
+	err = measure(ctx)
 	return errors.Join(err, b.figures.write(o.json), b.figures.print(os.Stdout, systems, []pair{{podling, reference}, {podling, bare}}))
 }
 

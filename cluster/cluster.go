@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 	"github.com/podling/podling/replay"
 )
 
-// stopTimeout is how long what was started has to end when the start fails.
+// stopTimeout is how long each part has to end in order; pods that are removed have their own time
+// (runtime/containerd, RemoveAll).
 const stopTimeout = 20 * time.Second
 
 // Step is told of each part that is ready, and how long it took.
@@ -28,6 +30,7 @@ type Cluster struct {
 	folder       *folder
 	controlPlane *controlplane.ControlPlane
 	runtime      *containerRuntime // nil without a node whose containers are real
+	network      *podNetwork       // nil without a node whose containers are real
 	nodes        *nodes            // nil without a node
 	decisions    *replay.Recorder  // nil if decisions are not written down
 
@@ -49,9 +52,7 @@ func Up(ctx context.Context, o Options, step Step) (*Cluster, error) {
 	var running context.Context
 	running, c.ending = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.start(ctx, oneAtATime(step)); err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		return nil, errors.Join(err, c.Stop(ctx))
+		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx)))
 	}
 	go c.watch(running)
 	go giveBackMemory(running)
@@ -66,11 +67,15 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Kubeconfig == "" {
 		c.options.Kubeconfig = kubeconfigIn(c.folder.path)
 	}
+	pods, err := choosePodNetwork(c.options, c.folder.path)
+	if err != nil {
+		return err
+	}
 	starting, stage := errgroup.WithContext(ctx)
-	starting.Go(func() error { return c.startControlPlane(stage, step) })
+	starting.Go(func() error { return c.startControlPlane(stage, podAddress(c.options, pods), step) })
 	if c.options.Runtime == RuntimeContainerd {
 		starting.Go(func() (err error) {
-			c.runtime, err = startRuntime(stage, c.options, c.folder.path, step)
+			c.runtime, err = startRuntime(stage, c.options, c.folder.path, pods, step)
 			return err
 		})
 	}
@@ -87,11 +92,20 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	if c.options.Runtime != RuntimeNone {
 		starting.Go(func() error {
 			began := time.Now()
+			if c.runtime != nil {
+				identity, err := c.controlPlane.ProxyIdentity()
+				if err != nil {
+					return err
+				}
+				if c.network, err = startPodNetwork(identity, c.options, c.folder.path, pods); err != nil {
+					return err
+				}
+			}
 			decided, err := c.recordDecisions()
 			if err != nil {
 				return err
 			}
-			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.options, c.folder.path, decided); err != nil {
+			if c.nodes, err = startNodes(c.controlPlane, c.runtime, c.network, c.options, c.folder.path, decided); err != nil {
 				return err
 			}
 			if err := c.nodes.waitReady(stage, client); err != nil {
@@ -108,10 +122,11 @@ func (c *Cluster) start(ctx context.Context, step Step) error {
 	return starting.Wait()
 }
 
-func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
+func (c *Cluster) startControlPlane(ctx context.Context, podAddress net.IP, step Step) error {
 	cfg := controlplane.Config{
 		DataDir:     c.folder.path,
 		Listen:      c.options.Listen,
+		PodAddress:  podAddress,
 		EtcdServers: c.options.EtcdServers,
 		Ephemeral:   c.options.Ephemeral,
 		Verbosity:   c.options.Verbosity,
@@ -121,7 +136,7 @@ func (c *Cluster) startControlPlane(ctx context.Context, step Step) error {
 		Step: step,
 	}
 	if c.options.Runtime == RuntimeSim {
-		cfg.Scheduled = controlplane.EventLimit{QPS: c.options.Simulated.EventQPS, Burst: c.options.Simulated.EventBurst}
+		cfg.Scheduled = c.options.Simulated.events
 		cfg.PercentageOfNodesToScore = simulatedScore
 	}
 	var err error
@@ -175,6 +190,10 @@ func (c *Cluster) watch(running context.Context) {
 	close(c.done)
 }
 
+// EndPods ends the pods of the cluster's node in order, as before its machine goes down, until ctx ends:
+// what Stop leaves running is nothing then.
+func (c *Cluster) EndPods(ctx context.Context) { c.nodes.endPods(ctx) }
+
 // Stop ends the parts in order: the node, the runtime, the control plane. The data stays, and the
 // containers go on running, unless the cluster is ephemeral: then neither does.
 func (c *Cluster) Stop(ctx context.Context) error {
@@ -187,16 +206,27 @@ func (c *Cluster) Stop(ctx context.Context) error {
 
 func (c *Cluster) takeDown(ctx context.Context) error {
 	var errs []error
+	part := func(stop func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
+		errs = append(errs, stop(ctx))
+	}
 	if c.nodes != nil {
 		if c.options.Ephemeral && c.runtime != nil {
-			errs = append(errs, c.runtime.noteOwn(ctx, c.controlPlane.Admin()))
+			part(func(ctx context.Context) error { return c.runtime.noteOwn(ctx, c.controlPlane.Admin()) })
 		}
-		errs = append(errs, c.nodes.stop(ctx))
+		part(c.nodes.stop)
 	}
 	if c.decisions != nil {
 		if err := c.decisions.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("--record-decisions: %w", err))
 		}
+	}
+	if c.network != nil {
+		part(func(ctx context.Context) error {
+			needed, err := c.runtime.holds(ctx)
+			return errors.Join(err, c.network.stop(needed && !c.options.Ephemeral))
+		})
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
@@ -205,7 +235,7 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 		errs = append(errs, c.nodes.clean())
 	}
 	if c.controlPlane != nil {
-		errs = append(errs, c.controlPlane.Stop(ctx))
+		part(c.controlPlane.Stop)
 	}
 	if c.folder != nil {
 		errs = append(errs, c.folder.close())

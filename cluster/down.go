@@ -37,16 +37,24 @@ func (o Options) DataFolder(joins bool) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// Down has the podling that uses a data folder end in order, as by SIGTERM, and waits for it until ctx
-// ends. The error is ErrNotUp if there is none.
-func Down(ctx context.Context, dir string) error {
+// EndPodsSignal tells a podling to end its pods in order and then itself. Init and UPS programs send it
+// when the power fails.
+const EndPodsSignal = syscall.SIGPWR
+
+// Down has the podling that uses a data folder end in order, as by SIGTERM, or, with its pods, as by
+// EndPodsSignal, and waits for it until ctx ends. The error is ErrNotUp if there is none.
+func Down(ctx context.Context, dir string, pods bool) error {
 	pid, err := holder(dir)
 	if err != nil {
 		return err
 	}
 	process, err := os.FindProcess(pid) // never fails
+	how := syscall.SIGTERM
+	if pods {
+		how = EndPodsSignal
+	}
 	if err == nil {
-		err = process.Signal(syscall.SIGTERM)
+		err = process.Signal(how)
 	}
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("tell process %d to end: %w", pid, err)

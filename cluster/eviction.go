@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/podling/podling/kubelet/eviction"
+	"github.com/podling/podling/kubelet/image"
 )
 
 // addEvictionFlags makes flags of when the node evicts pods. Names and syntax are those of upstream's
@@ -36,6 +37,19 @@ func (o *Options) addEvictionFlags(fs *pflag.FlagSet) {
 	fs.Int64Var(&e.MaxPodGrace, "eviction-max-pod-grace-period", e.MaxPodGrace, "the most seconds that a pod has to end when it is evicted for --eviction-soft")
 }
 
+// addImageFlags makes flags of when the node removes images. Names are those of upstream's kubelet, and
+// where it has none those of its configuration.
+func (o *Options) addImageFlags(fs *pflag.FlagSet) {
+	if o.ImageGC == (image.Policy{}) {
+		o.ImageGC = image.DefaultPolicy
+	}
+	p := &o.ImageGC
+	fs.IntVar(&p.High, "image-gc-high-threshold", p.High, "remove images that nobody uses when more percent than this of their disk are used; 100 for never")
+	fs.IntVar(&p.Low, "image-gc-low-threshold", p.Low, "how many percent are used after that")
+	fs.DurationVar(&p.MinAge, "minimum-image-ttl-duration", p.MinAge, "how long an image is kept at least")
+	fs.DurationVar(&p.MaxAge, "image-maximum-gc-age", p.MaxAge, "remove images that nobody has used for so long, however much is free; 0 for never")
+}
+
 // checkNode refuses a node that makes no sense as a whole; each flag's own value was checked when it
 // was set.
 func (o *Options) checkNode() error {
@@ -52,7 +66,16 @@ func (o *Options) checkNode() error {
 	if err := o.Eviction.Check(); err != nil {
 		return UsageError{fmt.Errorf("--eviction-soft %s: %w: say --eviction-soft-grace-period SIGNAL=1m30s", said(o.Eviction.Soft, "<"), err)}
 	}
-	return nil
+	if o.ImageGC == (image.Policy{}) {
+		o.ImageGC = image.DefaultPolicy
+	}
+	if err := o.ImageGC.Check(); err != nil {
+		return UsageError{fmt.Errorf("--image-gc-high-threshold and its like: %w", err)}
+	}
+	if _, err := o.reserved(); err != nil {
+		return err
+	}
+	return o.Shutdown.complete()
 }
 
 // UsageError is options that contradict each other or make no sense.

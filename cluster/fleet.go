@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/podling/podling/clock"
 	"github.com/podling/podling/controlplane"
@@ -38,11 +39,12 @@ type Simulated struct {
 	NodeFile string
 	// Clock is one of the constants above. Default: real.
 	Clock string
-	// EventQPS bounds how many Events all nodes write in a second, with bursts of EventBurst, and how
-	// many the scheduler writes of pods that it has placed; 0 is no bound. The flags' defaults are
-	// those of upstream's kubelet and scheduler.
+	// EventQPS bounds how many Events about pods all nodes and the scheduler write in a second, with
+	// bursts of EventBurst; 0 is no bound. The flags' defaults are those of upstream's kubelet.
 	EventQPS   float32
 	EventBurst int
+
+	events flowcontrol.PassiveRateLimiter // by these two; nil: no bound
 }
 
 const (
@@ -62,7 +64,7 @@ func (s *Simulated) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&s.Profiles, "sim-profile", s.Profiles, "file of SimProfiles, which say what simulated pods do (docs/sim.md); may be repeated")
 	fs.StringVar(&s.NodeFile, "node-file", s.NodeFile, "file of Node manifests, with the labels, taints and capacities of simulated nodes; annotation "+replicas+" makes many of one")
 	fs.StringVar(&s.Clock, "clock", s.Clock, "what simulated pods go by: real, virtual (jumps to the next moment at which something happens when nothing is under way) or manual (moves by podling clock advance) (default: real)")
-	fs.Float32Var(&s.EventQPS, "event-qps", s.EventQPS, "how many Events about pods all simulated nodes together write in a second, and the scheduler of pods that it has placed; 0: all there are")
+	fs.Float32Var(&s.EventQPS, "event-qps", s.EventQPS, "how many Events about pods all simulated nodes and the scheduler together write in a second, warnings of the scheduler apart; 0: all there are")
 	fs.IntVar(&s.EventBurst, "event-burst", s.EventBurst, "how many Events they may write at once, after a while without")
 }
 
@@ -89,6 +91,8 @@ func (o *Options) checkSim() error {
 	}{
 		{"--node-labels", len(o.Labels) > 0}, {"--register-with-taints", len(o.Taints) > 0},
 		{"--cri", o.CRI != ""}, {"--image", len(o.Images) > 0}, {"--registry-mirror", len(o.RegistryMirrors) > 0}, {"--pod-manifest-path", o.PodManifestPath != ""},
+		{"--system-reserved", len(o.SystemReserved) > 0}, {"--kube-reserved", len(o.KubeReserved) > 0},
+		{"--shutdown-grace-period", o.Shutdown.Grace > 0}, {"--shutdown-grace-period-by-pod-priority", len(o.Shutdown.ByPriority) > 0},
 	} {
 		if real.set {
 			return fmt.Errorf("--runtime sim has no real containers, so it does not go with %s", real.flag)
@@ -171,7 +175,7 @@ func startFleet(identity controlplane.NodeIdentity, o Options, dir string, decid
 	config := kubelet.FleetConfig{
 		Nodes: list, NodeIP: controlplane.HostIP(), RootDir: filepath.Join(dir, "kubelet"), LogDir: filepath.Join(dir, "log", "pods"),
 		Client: identity.Config, Clock: clock.Real{}, Profiles: profiles, ServingCert: identity.ServingCert, ClientCAs: identity.ClientCAs,
-		NodeGrace: o.NodeMonitorGracePeriod, MaxPods: o.MaxPods, EventQPS: o.Simulated.EventQPS, EventBurst: o.Simulated.EventBurst,
+		NodeGrace: o.NodeMonitorGracePeriod, MaxPods: o.MaxPods, Events: o.Simulated.events,
 		Decided: decided,
 	}
 	if o.Simulated.Clock == ClockVirtual || o.Simulated.Clock == ClockManual {

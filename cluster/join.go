@@ -42,6 +42,7 @@ type Joined struct {
 	nodes   *nodes
 	folder  *folder
 	runtime *containerRuntime  // nil where containers only exist in memory
+	network *podNetwork        // nil where containers only exist in memory
 	log     *os.File           // of a real node
 	ending  context.CancelFunc // of a real node: ends what keeps its credentials young
 }
@@ -163,6 +164,9 @@ func (j *Joined) Done() <-chan struct{} { return j.nodes.done }
 // Err is why the nodes ended, after Done.
 func (j *Joined) Err() error { return j.nodes.err }
 
+// EndPods ends the pods of the node in order, as before its machine goes down, until ctx ends.
+func (j *Joined) EndPods(ctx context.Context) { j.nodes.endPods(ctx) }
+
 // Stop ends the nodes. Their Nodes and pods stay in the API: they look like nodes that lost power, and
 // go on when they are started again. Containers that are real go on running.
 func (j *Joined) Stop(ctx context.Context) error {
@@ -174,6 +178,10 @@ func (j *Joined) Stop(ctx context.Context) error {
 	}
 	if j.ending != nil {
 		j.ending()
+	}
+	if j.network != nil {
+		needed, err := j.runtime.holds(ctx)
+		errs = append(errs, err, j.network.stop(needed))
 	}
 	if j.runtime != nil {
 		const containersStay = false

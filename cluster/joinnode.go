@@ -46,6 +46,7 @@ func JoinNode(ctx context.Context, way Way, o Options, step Step, say func(strin
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
+	o.Lacks = say
 	defer collect(o.Runtime)()
 	j := &Joined{}
 	if j.folder, err = openFolder(o.DataDir); err != nil {
@@ -76,11 +77,18 @@ func (j *Joined) start(ctx, running context.Context, way Way, o Options, step St
 		return err
 	}
 	step("credentials", time.Since(began))
-	if j.runtime, err = startRuntime(ctx, o, j.folder.path, step); err != nil {
+	pods, err := choosePodNetwork(o, j.folder.path)
+	if err != nil {
+		return err
+	}
+	if j.runtime, err = startRuntime(ctx, o, j.folder.path, pods, step); err != nil {
 		return err
 	}
 	began = time.Now()
-	if j.nodes, err = startNode(as, j.runtime, o, j.folder.path, nil); err != nil {
+	if j.network, err = joinPodNetwork(ctx, as.Config, client, o, j.folder.path, pods); err != nil {
+		return err
+	}
+	if j.nodes, err = startNode(as, j.runtime, j.network, o, j.folder.path, nil); err != nil {
 		return err
 	}
 	if err := j.nodes.waitReady(ctx, client); err != nil {

@@ -38,7 +38,8 @@ const (
 // nodes are the cluster's, which run.
 type nodes struct {
 	names  []string
-	clean  func() error // removes what they leave behind, once their containers are gone
+	clean  func() error          // removes what they leave behind, once their containers are gone
+	empty  func(context.Context) // ends their pods in order; nil where containers only exist in memory
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // why they ended; read after done
@@ -46,7 +47,7 @@ type nodes struct {
 
 // startNodes starts the cluster's node, or its simulated ones; none is Ready yet. decided, if set, is
 // told of their decisions.
-func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
+func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	if o.Runtime == RuntimeSim {
 		identity, err := cp.NodesIdentity([]net.IP{controlplane.HostIP()})
 		if err != nil {
@@ -58,7 +59,7 @@ func startNodes(cp *controlplane.ControlPlane, r *containerRuntime, o Options, d
 	if err != nil {
 		return nil, err
 	}
-	return startNode(member{NodeIdentity: identity}, r, o, dir, decided)
+	return startNode(member{NodeIdentity: identity}, r, network, o, dir, decided)
 }
 
 // A member is who a node is in its cluster.
@@ -69,9 +70,13 @@ type member struct {
 }
 
 // startNode starts a node whose containers are real.
-func startNode(as member, r *containerRuntime, o Options, dir string, decided worker.Decided) (*nodes, error) {
+func startNode(as member, r *containerRuntime, network *podNetwork, o Options, dir string, decided worker.Decided) (*nodes, error) {
 	name := o.NodeName
 	taints, err := o.taints()
+	if err != nil {
+		return nil, err
+	}
+	reserved, err := o.reserved()
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +86,11 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 		Labels:      o.Labels,
 		Taints:      taints,
 		MaxPods:     o.MaxPods,
+		Reserved:    reserved,
 		NodeGrace:   o.NodeMonitorGracePeriod,
 		Eviction:    o.Eviction,
+		ImageGC:     o.ImageGC,
+		Shutdown:    o.Shutdown.periods,
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
 		Client:      as.Config,
@@ -93,6 +101,8 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 		ClientCAs:   as.ClientCAs,
 
 		PodManifestPath: o.PodManifestPath,
+		ClusterDNS:      network.dns,
+		ClusterDomain:   clusterDomain,
 		Decided:         decided,
 	}
 	if as.instance != "" {
@@ -105,7 +115,9 @@ func startNode(as member, r *containerRuntime, o Options, dir string, decided wo
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", name, err)
 	}
-	return runNodes([]string{name}, k.Run, k.RemoveCgroups), nil
+	n := runNodes([]string{name}, k.Run, k.RemoveCgroups)
+	n.empty = k.Shutdown
+	return n, nil
 }
 
 // onNodePort makes nodes that listen on the kubelet's usual port, or on another where that is taken:
@@ -182,6 +194,24 @@ func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) erro
 		return fmt.Errorf("%d of %d nodes are not ready, among them %s: %s (%w)", left.Len(), len(n.names), name, why, err)
 	}
 	return fmt.Errorf("node %s is not ready: %s (%w)", name, why, err)
+}
+
+// endPods ends the pods of nodes whose containers are real, in order, until ctx ends; those that only
+// exist in memory end with their nodes.
+func (n *nodes) endPods(ctx context.Context) {
+	if n == nil || n.empty == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-n.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	n.empty(ctx)
 }
 
 // stop ends the nodes and leaves their containers running.

@@ -12,9 +12,12 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/util/flowcontrol"
+	"k8s.io/klog/v2"
 
 	"github.com/podling/podling/kubelet"
 	"github.com/podling/podling/kubelet/eviction"
+	"github.com/podling/podling/kubelet/image"
 )
 
 // The runtimes that a node's containers can run in.
@@ -67,11 +70,31 @@ type Options struct {
 	MaxPods int
 	// Eviction says when the node is short of something and evicts pods. Default: upstream's.
 	Eviction eviction.Config
+	// Network is what there is to say of the network of a node whose containers are real.
+	Network Network
+	// SystemReserved and KubeReserved are what of the machine's cpu, memory and ephemeral-storage is not pods'.
+	SystemReserved, KubeReserved map[string]string
+	// ImageGC says when the node removes images that nobody uses. Default: upstream's.
+	ImageGC image.Policy
+	// Shutdown says how long pods have to end before the machine goes down. Default: that is not
+	// watched for.
+	Shutdown Shutdown
 	// RecordDecisions is a file in which each decision about a pod is written down, with all that it was
 	// made from; "" for none.
 	RecordDecisions string
 	// Verbosity is what upstream calls -v.
 	Verbosity int
+	// Lacks, if set, is told in a line each what this machine lacks, and what pods have to do without. It
+	// may be called by several goroutines at once, and after the start.
+	Lacks func(line string)
+}
+
+// lacks tells, and logs, what this machine lacks.
+func (o *Options) lacks(line string) {
+	klog.Warning(line)
+	if o.Lacks != nil {
+		o.Lacks(line)
+	}
 }
 
 // AddFlags makes the options flags, with the values they have as defaults.
@@ -102,6 +125,10 @@ func (o *Options) AddMachineFlags(fs *pflag.FlagSet) {
 	fs.StringToStringVar(&o.Labels, "node-labels", o.Labels, "labels that the node has beside its own, like zone=a,disk=ssd")
 	fs.StringSliceVar(&o.Taints, "register-with-taints", o.Taints, "taints that the node has when it first registers, like dedicated=build:NoSchedule")
 	o.addEvictionFlags(fs)
+	o.Network.addFlags(fs)
+	o.addReservedFlags(fs)
+	o.addImageFlags(fs)
+	o.Shutdown.addFlags(fs)
 }
 
 // AddNodesFlags makes flags of what there is to say of nodes that may be simulated.
@@ -124,7 +151,7 @@ func (o *Options) complete() error {
 			o.Runtime = RuntimeSim
 		}
 	}
-	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode()); err != nil {
+	if err := errors.Join(o.checkRuntime(), o.checkAddresses(), o.checkNode(), o.Network.complete(o.Runtime)); err != nil {
 		return err
 	}
 	if _, err := o.taints(); err != nil {
@@ -147,6 +174,9 @@ func (o *Options) complete() error {
 	}
 	if o.Ephemeral && o.DataDir != "" {
 		return errors.New("--ephemeral keeps nothing, so it does not go with --data-dir: leave one of them out")
+	}
+	if o.Simulated.EventQPS > 0 {
+		o.Simulated.events = flowcontrol.NewTokenBucketPassiveRateLimiter(o.Simulated.EventQPS, o.Simulated.EventBurst)
 	}
 	if o.DataDir == "" && !o.Ephemeral {
 		dir, err := defaultDataDir()

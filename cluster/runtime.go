@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,17 +25,19 @@ type containerRuntime struct {
 	own    sets.Set[string]   // in a runtime that is not ours, the UIDs of the pods that are
 }
 
-// startRuntime starts a containerd of our own, or connects to the runtime that is named.
-func startRuntime(ctx context.Context, o Options, dir string, step Step) (*containerRuntime, error) {
+// startRuntime starts a containerd of our own, with pods on that network, or connects to the runtime that is named.
+func startRuntime(ctx context.Context, o Options, dir string, network containerd.Network, step Step) (*containerRuntime, error) {
 	r := &containerRuntime{}
 	endpoint := o.CRI
 	if endpoint == "" {
 		var err error
 		r.daemon, err = containerd.Start(ctx, containerd.Config{
-			Dir:     filepath.Join(dir, "containerd"),
+			Dir:     containerdDir(dir),
+			Network: network,
 			Mirrors: o.mirrors(),
 			Images:  o.Images,
 			Step:    step,
+			Lacks:   o.lacks,
 		})
 		if err != nil {
 			return nil, err
@@ -88,6 +89,15 @@ func (r *containerRuntime) noteOwn(ctx context.Context, admin *rest.Config) erro
 	return nil
 }
 
+// holds says whether there are pods in it: this cluster's own or, in a runtime that is not ours, others'.
+func (r *containerRuntime) holds(ctx context.Context) (bool, error) {
+	pods, err := r.cri.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return true, fmt.Errorf("whether pods are left: %w", err)
+	}
+	return len(pods) > 0, nil
+}
+
 // removeOwn ends and removes this cluster's pods in a runtime that is not ours.
 func (r *containerRuntime) removeOwn(ctx context.Context) error {
 	sandboxes, err := r.cri.ListPodSandbox(ctx, nil)
@@ -119,7 +129,9 @@ func (r *containerRuntime) stop(ctx context.Context, remove bool) error {
 		return errors.Join(errs...)
 	}
 	if remove {
-		errs = append(errs, r.daemon.RemoveAll(ctx))
+		return errors.Join(append(errs, r.daemon.RemoveAll(ctx))...)
 	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
 	return errors.Join(append(errs, r.daemon.Stop(ctx))...)
 }

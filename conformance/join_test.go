@@ -152,8 +152,18 @@ func (j *joining) logs(pod, want string) {
 	})
 }
 
-// exec runs a shell line in a pod, by way of the API server.
+// exec runs a shell line in a pod, by way of the API server, and gives what it printed.
 func (j *joining) exec(pod, line string) string {
+	j.Helper()
+	out, err := j.run(pod, line)
+	if err != nil {
+		j.Fatalf("exec %q in %s: %v", line, pod, err)
+	}
+	return out
+}
+
+// run is exec of what may fail; the error has what it said.
+func (j *joining) run(pod, line string) (string, error) {
 	j.Helper()
 	request := j.client.CoreV1().RESTClient().Post().Resource("pods").Namespace("default").Name(pod).SubResource("exec").
 		VersionedParams(&v1.PodExecOptions{Command: []string{"sh", "-c", line}, Stdout: true, Stderr: true}, scheme.ParameterCodec)
@@ -163,9 +173,9 @@ func (j *joining) exec(pod, line string) string {
 	}
 	var out, bad bytes.Buffer
 	if err := executor.StreamWithContext(j.Context(), remotecommand.StreamOptions{Stdout: &out, Stderr: &bad}); err != nil {
-		j.Fatalf("exec %q in %s: %v: %s", line, pod, err, bad.String())
+		return out.String(), fmt.Errorf("%w: %s", err, bad.String())
 	}
-	return strings.TrimSpace(out.String())
+	return strings.TrimSpace(out.String()), nil
 }
 
 // TestNodesJoin: two nodes on one machine join by a token; their pods run, and logs and exec reach them.

@@ -39,7 +39,7 @@ var notYet = []struct {
 }{
 	{"no component of v1.36 writes it", reason.Phase, []string{"Unknown"}},
 	{"no component of v1.36 writes it", reason.Pod, []string{"NodeLost"}},
-	{"the node does not mind the machine's shutdown", reason.Pod, []string{"Terminated", "NodeShutdown"}},
+	{"the node ends with it: TestGuards shows it", reason.Pod, []string{"Terminated", "NodeShutdown"}},
 	{"the node knows itself, and can do all that it may be asked", reason.Pod, []string{
 		"InvalidNodeInfo", "PodFeatureUnsupported", "PodLevelResourcesNotSupported", "SupplementalGroupsPolicyNotSupported"}},
 	{"the node assigns no CPUs, memory or devices", reason.Pod, []string{"SMTAlignmentError", "TopologyAffinityError"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,23 +42,7 @@ func TestSurvival(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	t.Cleanup(func() { removeBridge(t, data) })
 	flags := []string{"--data-dir", data, "--listen", "127.0.0.1:0", "--registry-mirror", registry.Mirror()}
-	up := func() (*launch.Podling, kubernetes.Interface) {
-		t.Helper()
-		p, err := launch.Up(t.Context(), binary, flags...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p, client
-	}
-	p, client := up()
+	p, client := launched(t, binary, flags...)
 	for i := range 10 {
 		create(t, client, fmt.Sprintf("p%d", i))
 	}
@@ -70,7 +55,7 @@ func TestSurvival(t *testing.T) {
 	}
 	kill(t, p.Pid)
 	p.Wait()
-	p, client = up()
+	p, client = launched(t, binary, flags...)
 	until(t, "the pod that was deleted is gone", func() bool { _, there := pods(t, client)["p3"]; return !there })
 	delete(before, "p3")
 	if after := running(t, client); !maps.Equal(before, after) {
@@ -95,8 +80,38 @@ func TestSurvival(t *testing.T) {
 	}
 }
 
+// launched is a podling that is up, with a client.
+func launched(t *testing.T, binary string, flags ...string) (*launch.Podling, kubernetes.Interface) {
+	t.Helper()
+	p, err := launch.Up(t.Context(), binary, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, client
+}
+
 // removeBridge takes the pods' bridge away, which podling leaves for the containers that it leaves.
 func removeBridge(t *testing.T, data string) {
+	t.Helper()
+	bridge := bridgeOf(t, data)
+	if _, err := net.InterfaceByName(bridge); err != nil {
+		return
+	}
+	if out, err := exec.Command("ip", "link", "delete", bridge).CombinedOutput(); err != nil {
+		t.Errorf("removing bridge %s: %v: %s", bridge, err, out)
+	}
+}
+
+// bridgeOf is the name of the bridge of a podling's pods.
+func bridgeOf(t *testing.T, data string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(data, "containerd", "cni", "*.conflist"))
 	if err != nil || len(files) != 1 {
@@ -111,13 +126,12 @@ func removeBridge(t *testing.T, data string) {
 		t.Fatal(err)
 	}
 	for _, plugin := range conf.Plugins {
-		if plugin.Bridge == "" {
-			continue
-		}
-		if out, err := exec.Command("ip", "link", "delete", plugin.Bridge).CombinedOutput(); err != nil {
-			t.Errorf("removing bridge %s: %v: %s", plugin.Bridge, err, out)
+		if plugin.Bridge != "" {
+			return plugin.Bridge
 		}
 	}
+	t.Fatalf("%s names no bridge", files[0])
+	return ""
 }
 
 func create(t *testing.T, client kubernetes.Interface, name string) {

@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // defaultListen keeps the API server on this machine, on a port that the kernel picks.
@@ -20,14 +23,18 @@ var serviceIP = net.IPv4(10, 96, 0, 1)
 type addresses struct {
 	listener net.Listener
 	// advertise is what the endpoints of the kubernetes Service say: an address of this host that
-	// others know. Upstream refuses a loopback address there, so it is the host's own even while
-	// the API server listens on loopback alone; then nobody answers at it.
+	// others know. Upstream refuses a loopback address there. While the API server listens on
+	// loopback alone it is the one on the pods' network, where it listens as well; without such a
+	// network it is the host's own, and nobody answers at it.
 	advertise net.IP
 }
 
 // listen binds the API server's address. Port 0 is whichever port is free, the one in portFile if it
 // still is, so that a kubeconfig written by an earlier start stays right.
-func listen(address, portFile string) (addresses, error) {
+//
+// If that is a loopback address, pods could not reach it: it then listens on the pods' address too,
+// unless that is nil, on the same port.
+func listen(address, portFile string, pods net.IP) (addresses, error) {
 	if address == "" {
 		address = defaultListen
 	}
@@ -52,13 +59,33 @@ func listen(address, portFile string) (addresses, error) {
 	}
 	a := addresses{listener: listener}
 	a.advertise = a.listen()
-	if a.advertise.IsLoopback() || a.advertise.IsUnspecified() {
+	switch {
+	case a.advertise.IsLoopback() && pods != nil:
+		if err := a.listenFor(pods); err != nil {
+			return addresses{}, errors.Join(err, listener.Close())
+		}
+	case a.advertise.IsLoopback() || a.advertise.IsUnspecified():
 		a.advertise = HostIP()
 	}
 	if err := writeIfDifferent(portFile, []byte(strconv.Itoa(a.port())+"\n")); err != nil {
-		return addresses{}, errors.Join(err, listener.Close())
+		return addresses{}, errors.Join(err, a.listener.Close())
 	}
 	return a, nil
+}
+
+// listenFor has it listen on the pods' address as well, which this machine may be about to get.
+func (a *addresses) listenFor(pods net.IP) error {
+	free := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1) })
+		return errors.Join(failed, err)
+	}}
+	more, err := free.Listen(context.Background(), "tcp", net.JoinHostPort(pods.String(), strconv.Itoa(a.port())))
+	if err != nil {
+		return fmt.Errorf("listen for the API on the pods' network: %w", err)
+	}
+	a.advertise = pods
+	a.listener = listenBoth(a.listener, more)
+	return nil
 }
 
 func (a addresses) listen() net.IP { return a.listener.Addr().(*net.TCPAddr).IP }
@@ -92,7 +119,8 @@ func HostIP() net.IP {
 	return net.IPv4(127, 0, 0, 1)
 }
 
-// hostIPs are the global addresses of the interfaces that are up, in the interfaces' order.
+// hostIPs are the global addresses of the interfaces that are up, in the interfaces' order. The bridges
+// of podlings' pods, whose names begin so, lead nowhere else and may go.
 func hostIPs() []net.IP {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -100,7 +128,7 @@ func hostIPs() []net.IP {
 	}
 	var ips []net.IP
 	for _, i := range interfaces {
-		if i.Flags&net.FlagUp == 0 {
+		if i.Flags&net.FlagUp == 0 || strings.HasPrefix(i.Name, "podling") {
 			continue
 		}
 		addrs, err := i.Addrs()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
@@ -27,6 +28,9 @@ const (
 	tokenIssuer = "https://kubernetes.default.svc"
 	// frontProxyName is whom the aggregation layer's certificate names.
 	frontProxyName = "front-proxy-client"
+	// goodbye is how long connections are left open at the end for those who go by themselves. Who
+	// watches does not; upstream waits a minute for them.
+	goodbye = 2 * time.Second
 )
 
 // anonymousOnly lets callers without credentials see whether the API server is well, and, since a node
@@ -53,8 +57,8 @@ type apiServer struct {
 }
 
 // newAPIServer builds an API server by the options. The etcd that they name must answer: upstream
-// waits for it long and says little.
-func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServer, error) {
+// waits for it long and says little. If it is the one in this process, embedded is that.
+func newAPIServer(ctx context.Context, opts *options.ServerRunOptions, embedded *etcd) (*apiServer, error) {
 	completed, err := opts.Complete(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("API server's options: %w", err)
@@ -68,6 +72,9 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	}
 	generic := config.KubeAPIs.ControlPlane.Generic
 	generic.SkipOpenAPIInstallation = true
+	if embedded != nil {
+		generic.RESTOptionsGetter = embedded.nearTo(generic.RESTOptionsGetter)
+	}
 	nameOperations(generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	generic.DisabledPostStartHooks.Insert(bootstrapHooks...)
 	front := config.Aggregator.GenericConfig // whose handlers all requests go through first
@@ -93,6 +100,7 @@ func newAPIServer(ctx context.Context, opts *options.ServerRunOptions) (*apiServ
 	if !ok {
 		return nil, fmt.Errorf("build the API server: a %T follows the aggregator", chain.GenericAPIServer.NextDelegate())
 	}
+	chain.GenericAPIServer.ShutdownTimeout = goodbye
 	schemas := serveOpenAPI(kinds, generic.OpenAPIConfig, generic.OpenAPIV3Config)
 	return &apiServer{chain: chain, near: near, schemas: schemas, done: make(chan struct{})}, nil
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -65,6 +63,7 @@ var controllerNames = []string{
 	names.TTLAfterFinishedController,
 	names.TaintEvictionController,
 	names.TokenCleanerController,
+	names.VolumeAttributesClassProtectionController, // admission (StorageObjectInUseProtection) adds the finalizer that it removes
 }
 
 const (
@@ -102,17 +101,18 @@ func managerOptions(p *pki, tokenKey string, nodeGrace time.Duration) (*managerc
 	return config, nil
 }
 
-// startControllers builds upstream's controllers on one set of informers and runs them until ctx
-// ends. The channel is closed when all have ended.
+// newControllers builds upstream's controllers on the informers that it is given. What it returns,
+// called once all that needs these informers is built, runs them until ctx ends; the channel is closed
+// when all have ended.
 //
 // It does what upstream's controller manager does around them (cmd/kube-controller-manager/app.Run)
 // except for what is once per process there: its port, its lease, and its registered names.
-func startControllers(ctx context.Context, client *rest.Config, p *pki, tokenKey string, nodeGrace time.Duration) (<-chan struct{}, error) {
+func newControllers(ctx context.Context, client *rest.Config, known informers.SharedInformerFactory, p *pki, tokenKey string, nodeGrace time.Duration) (func() <-chan struct{}, error) {
 	config, err := managerOptions(p, tokenKey, nodeGrace)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := newControllerContext(ctx, client, config)
+	shared, err := newControllerContext(ctx, client, known, config)
 	if err != nil {
 		return nil, err
 	}
@@ -131,25 +131,21 @@ func startControllers(ctx context.Context, client *rest.Config, p *pki, tokenKey
 	}
 	running = append(running, tokens)
 
-	shared.InformerFactory.Start(ctx.Done())
-	shared.ObjectOrMetadataInformerFactory.Start(ctx.Done())
-	close(shared.InformersStarted)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		app.RunControllers(ctx, shared, running, app.ControllerStartJitter, controllersShutdown)
-		shared.InformerFactory.Shutdown()
-	}()
-	return done, nil
+	return func() <-chan struct{} {
+		shared.ObjectOrMetadataInformerFactory.Start(ctx.Done()) // and with it known
+		close(shared.InformersStarted)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			app.RunControllers(ctx, shared, running, app.ControllerStartJitter, controllersShutdown)
+		}()
+		return done
+	}, nil
 }
 
 // newControllerContext is what the controllers share.
-func newControllerContext(ctx context.Context, client *rest.Config, config *managerconfig.Config) (app.ControllerContext, error) {
+func newControllerContext(ctx context.Context, client *rest.Config, known informers.SharedInformerFactory, config *managerconfig.Config) (app.ControllerContext, error) {
 	builder := clientbuilder.SimpleControllerClientBuilder{ClientConfig: client}
-	typed, err := builder.Client("shared-informers")
-	if err != nil {
-		return app.ControllerContext{}, fmt.Errorf("controllers' client: %w", err)
-	}
 	onlyMetadata, err := metadata.NewForConfig(builder.ConfigOrDie("metadata-informers"))
 	if err != nil {
 		return app.ControllerContext{}, fmt.Errorf("controllers' metadata client: %w", err)
@@ -161,14 +157,10 @@ func newControllerContext(ctx context.Context, client *rest.Config, config *mana
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery))
 	go wait.UntilWithContext(ctx, func(context.Context) { mapper.Reset() }, discoveryRefresh)
 
-	resync := func() time.Duration {
-		return time.Duration(float64(config.ComponentConfig.Generic.MinResyncPeriod.Duration) * (1 + rand.Float64()))
-	}
-	typedInformers := informers.NewSharedInformerFactoryWithOptions(typed, resync(), informers.WithTransform(dropManagedFields))
 	shared := app.ControllerContext{
 		ClientBuilder:   builder,
-		InformerFactory: typedInformers,
-		ObjectOrMetadataInformerFactory: informerfactory.NewInformerFactory(typedInformers,
+		InformerFactory: known,
+		ObjectOrMetadataInformerFactory: informerfactory.NewInformerFactory(known,
 			metadatainformer.NewSharedInformerFactoryWithOptions(onlyMetadata, resync(), metadatainformer.WithTransform(dropManagedFields))),
 		ComponentConfig:          config.ComponentConfig,
 		RESTMapper:               mapper,
@@ -183,14 +175,6 @@ func newControllerContext(ctx context.Context, client *rest.Config, config *mana
 	shared.GraphBuilder = garbagecollector.NewDependencyGraphBuilder(ctx, onlyMetadata, mapper, ignored,
 		shared.ObjectOrMetadataInformerFactory, shared.InformersStarted)
 	return shared, nil
-}
-
-// dropManagedFields spares the informers' memory what no controller reads.
-func dropManagedFields(obj any) (any, error) {
-	if accessor, err := meta.Accessor(obj); err == nil && accessor.GetManagedFields() != nil {
-		accessor.SetManagedFields(nil)
-	}
-	return obj, nil
 }
 
 // tokensController fills Secrets of type kubernetes.io/service-account-token.

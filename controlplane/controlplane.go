@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 )
 
 const (
@@ -30,6 +32,10 @@ type Config struct {
 	DataDir string
 	// Listen is the API server's ADDR:PORT; port 0 is any that is free. Default 127.0.0.1:0.
 	Listen string
+	// PodAddress is this machine's address on its pods' network, if there is one, even if it is yet
+	// to be given to the machine. An API server that would listen on loopback alone listens there too,
+	// and the kubernetes Service leads there.
+	PodAddress net.IP
 	// EtcdServers are the URLs of an etcd to be used in place of the embedded one.
 	EtcdServers []string
 	// Ephemeral spares the embedded etcd from waiting for the disk: after a crash of the machine
@@ -38,9 +44,9 @@ type Config struct {
 	// NodeMonitorGracePeriod is how long a node may be silent before it counts as gone; 0 is upstream's
 	// default, 50 s.
 	NodeMonitorGracePeriod time.Duration
-	// Scheduled bounds the scheduler's Events about pods that it has placed. By default there is one
-	// for each.
-	Scheduled EventLimit
+	// Scheduled bounds the scheduler's Events about pods that it has placed; what is too much is not
+	// written. Nil: there is one for each.
+	Scheduled flowcontrol.PassiveRateLimiter
 	// PercentageOfNodesToScore bounds how many nodes the scheduler looks at for a pod, never fewer than
 	// a hundred that fit; 0 is upstream's default, by the number of nodes.
 	PercentageOfNodesToScore int32
@@ -90,7 +96,7 @@ func (c *ControlPlane) start(ctx context.Context, cfg Config) error {
 	if c.log, err = OpenLog(filepath.Join(cfg.DataDir, "log"), "controlplane", cfg.Verbosity); err != nil {
 		return err
 	}
-	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port")); err != nil {
+	if c.addresses, err = listen(cfg.Listen, filepath.Join(cfg.DataDir, "apiserver.port"), cfg.PodAddress); err != nil {
 		return err
 	}
 	step := reporter(cfg.Step)
@@ -151,7 +157,7 @@ func (c *ControlPlane) startAPI(ctx context.Context, etcdServers []string, step 
 	if err != nil {
 		return err
 	}
-	if c.apiServer, err = newAPIServer(ctx, options); err != nil {
+	if c.apiServer, err = newAPIServer(ctx, options, c.etcd); err != nil {
 		return err
 	}
 	if err := c.apiServer.serve(); err != nil {

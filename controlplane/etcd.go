@@ -45,6 +45,7 @@ type etcd struct {
 	server    *embed.Etcd
 	endpoint  string
 	socketDir string // to be removed with it, where the data folder's path is too long for a socket
+	release   func() // ends what calls it in this process
 	gaveUp    *gaveUp
 }
 
@@ -72,7 +73,7 @@ func (g *gaveUp) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
 
 // startEtcd starts it on the folder dir. It is not yet ready to answer, but can be connected to.
 func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd, error) {
-	e := &etcd{gaveUp: &gaveUp{done: make(chan struct{})}}
+	e := &etcd{release: func() {}, gaveUp: &gaveUp{done: make(chan struct{})}}
 	socket := filepath.Join(dir, "client.sock")
 	if len(socket) > maxSocketPath {
 		short, err := os.MkdirTemp("", "podling-etcd-")
@@ -168,6 +169,7 @@ func (e *etcd) broken() bool {
 // stop ends it and returns when its files are closed. One that gave up would wait for ever for the part of
 // it that has ended, and is left as it is: what it wrote is read again by the next start.
 func (e *etcd) stop() {
+	e.release()
 	if e.server != nil {
 		closed := make(chan struct{})
 		go func() {

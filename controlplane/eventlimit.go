@@ -8,20 +8,13 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// EventLimit bounds how many Events are written in a second, with bursts of Burst; QPS 0 is no bound.
-// What is too much is not written. Upstream's scheduler has such a bound in its client
-// (clientConnection, 50 and 100), and drops Events when too many wait.
-type EventLimit struct {
-	QPS   float32
-	Burst int
-}
-
-// recorder holds what r is told to the bound, except warnings.
-func (l EventLimit) recorder(r events.EventRecorderLogger) events.EventRecorderLogger {
-	if l.QPS == 0 {
+// limited holds what r is told to the bound, except warnings. Upstream's scheduler has such a bound in
+// its client (clientConnection, 50 a second and bursts of 100), and drops Events when too many wait.
+func limited(r events.EventRecorderLogger, allowed flowcontrol.PassiveRateLimiter) events.EventRecorderLogger {
+	if allowed == nil {
 		return r
 	}
-	return &limitedRecorder{r, flowcontrol.NewTokenBucketRateLimiter(l.QPS, l.Burst)}
+	return &limitedRecorder{r, allowed}
 }
 
 type limitedRecorder struct {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -39,13 +40,13 @@ type NodeIdentity struct {
 
 // NodeIdentity makes an identity for the node of that name, whose port is reached at ips.
 func (c *ControlPlane) NodeIdentity(name string, ips []net.IP) (NodeIdentity, error) {
-	user := userNodePrefix + name
-	config, err := c.near(subject{commonName: user, groups: []string{groupNodes}})
+	node := userNodePrefix + name
+	config, err := c.near(subject{commonName: node, groups: []string{groupNodes}})
 	if err != nil {
 		return NodeIdentity{}, fmt.Errorf("identity of node %s: %w", name, err)
 	}
 	serving, err := sign(c.pki.cluster, subject{
-		commonName: user, groups: []string{groupNodes}, usage: x509.ExtKeyUsageServerAuth,
+		commonName: node, groups: []string{groupNodes}, usage: x509.ExtKeyUsageServerAuth,
 		dns: []string{name}, ips: ips,
 	})
 	if err != nil {
@@ -68,6 +69,17 @@ func (c *ControlPlane) NodesIdentity(ips []net.IP) (NodeIdentity, error) {
 		return NodeIdentity{}, fmt.Errorf("identity of simulated nodes: %w", err)
 	}
 	return identity, nil
+}
+
+// ProxyIdentity is a client that may see Services and where they lead (user system:kube-proxy, whom
+// upstream's ClusterRole system:node-proxier is bound to), for what stands in for Services' addresses
+// and names.
+func (c *ControlPlane) ProxyIdentity() (*rest.Config, error) {
+	config, err := c.near(subject{commonName: user.KubeProxy})
+	if err != nil {
+		return nil, fmt.Errorf("identity of the service proxy: %w", err)
+	}
+	return config, nil
 }
 
 // Admin is a client that may do everything (group system:masters).

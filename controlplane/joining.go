@@ -38,7 +38,8 @@ func joiningClusterRoles() []rbacv1.ClusterRole {
 }
 
 // joiningClusterRoleBindings lets those who join ask for a node's certificate, gets it approved, and
-// the next one that the node asks for by itself.
+// the next one that the node asks for by itself. It lets nodes see what upstream's kube-proxy sees, whose
+// part podling's nodes take; where upstream's runs, each node has its token anyway.
 func joiningClusterRoleBindings() []rbacv1.ClusterRoleBinding {
 	bind := func(name, role, group string) rbacv1.ClusterRoleBinding {
 		return rbacv1.ClusterRoleBinding{
@@ -52,6 +53,7 @@ func joiningClusterRoleBindings() []rbacv1.ClusterRoleBinding {
 		bind("kubeadm:node-autoapprove-bootstrap", "system:certificates.k8s.io:certificatesigningrequests:nodeclient", JoiningGroup),
 		bind("kubeadm:node-autoapprove-certificate-rotation", "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", groupNodes),
 		bind(roleGetNodes, roleGetNodes, JoiningGroup),
+		bind("podling:node-proxiers", "system:node-proxier", groupNodes),
 	}
 }
 

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -38,18 +43,30 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	c.workers.cancel = cancel
 	defer context.AfterFunc(ctx, cancel)() // the start was given up
 
-	var starting errgroup.Group
-	starting.Go(func() (err error) {
-		ready := step("scheduler")
-		if c.workers.scheduler, err = startScheduler(running, scheduler, cfg); err == nil {
-			ready()
-		}
+	known, err := knowledge(manager)
+	if err != nil {
+		return err
+	}
+	schedulerReady, controllersReady := step("scheduler"), step("controllers")
+	var startScheduler func() (<-chan struct{}, error)
+	var startControllers func() <-chan struct{}
+	var building, starting errgroup.Group
+	building.Go(func() (err error) {
+		startScheduler, err = newScheduler(running, scheduler, known, cfg)
 		return err
 	})
+	building.Go(func() (err error) {
+		startControllers, err = newControllers(running, manager, known, c.pki, tokenKey, cfg.NodeMonitorGracePeriod)
+		return err
+	})
+	if err := building.Wait(); err != nil {
+		return err
+	}
+	c.workers.controllers = startControllers()
+	controllersReady()
 	starting.Go(func() (err error) {
-		ready := step("controllers")
-		if c.workers.controllers, err = startControllers(running, manager, c.pki, tokenKey, cfg.NodeMonitorGracePeriod); err == nil {
-			ready()
+		if c.workers.scheduler, err = startScheduler(); err == nil {
+			schedulerReady()
 		}
 		return err
 	})
@@ -61,6 +78,32 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	}
 	go c.watch()
 	return nil
+}
+
+// knowledge are the informers that scheduler and controllers share: one watch, and one copy of each
+// object. They must not be started before all that uses them is built, as upstream's constructors
+// expect; that is why the API server, which has long started its own, does not share them.
+func knowledge(client *rest.Config) (informers.SharedInformerFactory, error) {
+	typed, err := kubernetes.NewForConfig(rest.AddUserAgent(client, "shared-informers"))
+	if err != nil {
+		return nil, fmt.Errorf("client of the informers: %w", err)
+	}
+	return informers.NewSharedInformerFactoryWithOptions(typed, resync(), informers.WithTransform(dropManagedFields)), nil
+}
+
+// minResync is upstream's --min-resync-period.
+const minResync = 12 * time.Hour
+
+// resync is when all objects are looked at once more although nothing happened to them: at different
+// times in different parts.
+func resync() time.Duration { return time.Duration(float64(minResync) * (1 + rand.Float64())) }
+
+// dropManagedFields spares the informers' memory what nobody reads.
+func dropManagedFields(obj any) (any, error) {
+	if accessor, err := meta.Accessor(obj); err == nil && accessor.GetManagedFields() != nil {
+		accessor.SetManagedFields(nil)
+	}
+	return obj, nil
 }
 
 // worker is a client for one of our own, by its certificate.

@@ -18,7 +18,7 @@ import (
 // have to make room for it. Called with d.mu held, so that no two pods are given
 // the same room.
 func (d *desk) admit(pod *v1.Pod) (no *lifecycle.Rejection, victims []*v1.Pod) {
-	if no := d.pressed(pod); no != nil {
+	if no := d.unfit(pod); no != nil {
 		return no, nil
 	}
 	node := d.object()

@@ -81,7 +81,7 @@ func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 		return nil, err
 	}
 	b.desk = newDesk(b.shared, known)
-	b.desk.pressed = func(*v1.Pod) *lifecycle.Rejection { return nil }
+	b.desk.unfit = func(*v1.Pod) *lifecycle.Rejection { return nil }
 	b.node = node.New(node.Config{
 		Name: of.Name, IPs: []net.IP{cfg.NodeIP}, Labels: of.Labels, Annotations: of.Annotations, Taints: of.Spec.Taints, Capacity: of.Status.Capacity,
 		Client: f.client, Runtime: runtime, Images: images, Port: f.server.Port, RootDir: root,

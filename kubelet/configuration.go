@@ -34,6 +34,12 @@ func (c Config) configuration() *kubeletconfig.KubeletConfiguration {
 		EvictionMinimumReclaim:           maps.Clone(evict.MinimumReclaim),
 		EvictionPressureTransitionPeriod: metav1.Duration{Duration: evict.Transition},
 		EvictionMaxPodGracePeriod:        int32(evict.MaxPodGrace),
+		SystemReserved:                   words(c.Reserved),
+		ImageGCHighThresholdPercent:      new(int32(c.ImageGC.High)),
+		ImageGCLowThresholdPercent:       new(int32(c.ImageGC.Low)),
+		ImageMinimumGCAge:                metav1.Duration{Duration: c.ImageGC.MinAge},
+		ImageMaximumGCAge:                metav1.Duration{Duration: c.ImageGC.MaxAge},
+		ShutdownGracePeriodByPodPriority: c.Shutdown,
 		EnableServer:                     new(true),
 	}
 	if address, port, err := net.SplitHostPort(c.Listen); err == nil {

@@ -30,9 +30,9 @@ const lookAgain = 200 * time.Millisecond
 type desk struct {
 	shared *worker.Node
 	object func() *v1.Node // the node as far as it is known
-	// pressed says why a node that is short of something does not take a pod.
-	pressed func(*v1.Pod) *lifecycle.Rejection
-	done    sync.WaitGroup
+	// unfit says why a node that is short of something, or shuts down, does not take a pod.
+	unfit func(*v1.Pod) *lifecycle.Rejection
+	done  sync.WaitGroup
 
 	mu       sync.Mutex
 	ctx      context.Context // nil until there is work

@@ -26,7 +26,7 @@ type recorder struct {
 	broadcasters         [lanes]record.EventBroadcaster
 	pods                 [lanes]record.EventRecorder
 	client               kubernetes.Interface
-	allowed              flowcontrol.RateLimiter // nil: all
+	allowed              flowcontrol.PassiveRateLimiter // of Events about pods; what is too much is not written. Nil: all are
 }
 
 func newRecorder(client kubernetes.Interface, node string) *recorder {
@@ -45,14 +45,6 @@ func (r *recorder) on(node string) *recorder {
 	}
 	out.EventRecorder = out.pods[0]
 	return &out
-}
-
-// limit bounds how many Events about pods are written in a second, with bursts; what is too much is
-// not written. Without a bound (qps 0) all are.
-func (r *recorder) limit(qps float32, burst int) {
-	if qps > 0 {
-		r.allowed = flowcontrol.NewTokenBucketRateLimiter(qps, burst)
-	}
 }
 
 func (r *recorder) start(ctx context.Context) {

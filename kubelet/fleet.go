@@ -13,6 +13,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 	internalapi "k8s.io/cri-api/pkg/apis"
 
 	"github.com/podling/podling/clock"
@@ -49,10 +50,9 @@ type FleetConfig struct {
 	NodeGrace time.Duration
 
 	MaxPods int // at once, on each node that does not say; 110 if 0
-	// EventQPS bounds how many Events all nodes together write in a second, with bursts of
-	// EventBurst; what is too much is not written. 0: no bound.
-	EventQPS   float32
-	EventBurst int
+	// Events bounds how many Events about pods all nodes together write; what is too much is not
+	// written. Nil: no bound.
+	Events flowcontrol.PassiveRateLimiter
 
 	Decided worker.Decided // if set, is told of each decision about a pod
 }
@@ -63,6 +63,8 @@ const (
 	writers = 4
 	// crowd is how many pods that wait for it are many.
 	crowd = 16
+	// fleetStreams is how many streams may be open on all nodes together: there is no process behind any.
+	fleetStreams = 10000
 )
 
 // Fleet is the simulated nodes of one process. Each is a node with workers, as a real one is; what
@@ -102,7 +104,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 		return nil, fmt.Errorf("client of the simulated nodes: %w", err)
 	}
 	f.recorder = newRecorder(f.client, "")
-	f.recorder.limit(cfg.EventQPS, cfg.EventBurst)
+	f.recorder.allowed = cfg.Events
 	f.reader = reference.New(f.client).Remembering()
 	f.claims = claim.New(f.client)
 	f.keeper = node.NewKeeper(f.client, cfg.RootDir, cfg.NodeGrace, func(name string) bool {
@@ -117,6 +119,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	f.server, err = server.Listen(server.Config{
 		Listen: cfg.Listen, Cert: cfg.ServingCert, ClientCAs: cfg.ClientCAs, Client: f.client,
 		Runtime: f.runtimeOf, Pods: f.allPods, Faults: f.faults, Clock: virtual, Profiles: f.profiles,
+		MaxStreams: fleetStreams,
 	})
 	if err != nil {
 		return nil, err

@@ -8,7 +8,9 @@
 //
 // The other folders are what a worker acts with (image, volume, environment,
 // dns, hook, cgroup), what ends pods for the node's sake (stats, eviction,
-// preemption), and what makes the node a node of its cluster (node, server).
+// preemption, shutdown), and what makes the node a node of its cluster (node,
+// server). Beside them, on their own, stand what gives Services addresses and
+// names (proxy, nameserver).
 package kubelet
 
 import (
@@ -46,12 +48,14 @@ import (
 	"github.com/podling/podling/kubelet/probe"
 	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/kubelet/server"
+	"github.com/podling/podling/kubelet/shutdown"
 	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/stats"
 	"github.com/podling/podling/kubelet/userns"
 	"github.com/podling/podling/kubelet/volume"
 	"github.com/podling/podling/kubelet/watch"
 	"github.com/podling/podling/kubelet/worker"
+	"github.com/podling/podling/lifecycle"
 	"github.com/podling/podling/runtime/fault"
 )
 
@@ -83,7 +87,12 @@ type Config struct {
 	NodeGrace time.Duration // that it may be silent before it counts as gone; upstream's 50 s if 0
 
 	MaxPods  int             // at once; 110 if 0
+	Reserved v1.ResourceList // of the machine, for programs that are no pods: cpu, memory, ephemeral-storage
 	Eviction eviction.Config // when the node is short of something, and evicts pods
+
+	ImageGC image.Policy // when images that nobody uses are removed; upstream's if zero
+
+	Shutdown shutdown.Periods // that pods have before the machine goes down; none: that is not watched for
 
 	Decided worker.Decided // if set, is told of each decision about a pod
 }
@@ -103,6 +112,8 @@ type Kubelet struct {
 	shared   *worker.Node
 	cgroups  *cgroup.Manager
 	evictor  *eviction.Manager
+	ending   *shutdown.Manager
+	images   *image.Collector
 	recorder *recorder
 }
 
@@ -113,6 +124,9 @@ func New(cfg Config) (*Kubelet, error) {
 	}
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
+	}
+	if cfg.ImageGC == (image.Policy{}) {
+		cfg.ImageGC = image.DefaultPolicy
 	}
 	for _, dir := range []string{cfg.RootDir, cfg.LogDir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -160,6 +174,9 @@ func New(cfg Config) (*Kubelet, error) {
 	if k.shared.Memory, err = memory(); err != nil {
 		return nil, err
 	}
+	if err := k.bound(); err != nil {
+		return nil, err
+	}
 	k.desk = newDesk(k.shared, func() *v1.Node { return k.node.Known() })
 	if k.pods, err = watch.NewPods(client, cfg.NodeName, k.desk.pod); err != nil {
 		return nil, fmt.Errorf("watching the pods of node %s: %w", cfg.NodeName, err)
@@ -173,7 +190,20 @@ func New(cfg Config) (*Kubelet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
 	}
-	k.desk.pressed = k.evictor.Admit
+	k.images = image.NewCollector(k.shared.Images, cfg.Runtime, cfg.ImageGC, imagesDisk(meter), func(reason, message string) { k.warn(nil, nil, reason, message) })
+	k.ending, err = shutdown.New(cfg.Shutdown, shutdown.Node{
+		Pods: k.desk.active, Evict: k.desk.evict, Clock: clk, Ending: func(is bool) { k.node.Ending(is) },
+		Event: func(reason, message string) { k.node.Event(v1.EventTypeNormal, reason, message) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("node %s: %w", cfg.NodeName, err)
+	}
+	k.desk.unfit = func(pod *v1.Pod) *lifecycle.Rejection {
+		if no := k.evictor.Admit(pod); no != nil {
+			return no
+		}
+		return k.ending.Admit(pod)
+	}
 	if cfg.PodManifestPath != "" {
 		k.statics = static.NewFolder(cfg.PodManifestPath, cfg.NodeName, k.desk.manifests, k.badManifest)
 	}
@@ -189,7 +219,7 @@ func New(cfg Config) (*Kubelet, error) {
 	k.node = node.New(node.Config{
 		Name: cfg.NodeName, IPs: []net.IP{cfg.NodeIP}, Labels: cfg.Labels, Taints: cfg.Taints, Annotations: cfg.Annotations, Client: client, Runtime: cfg.Runtime, Images: cfg.Images,
 		Port: k.server.Port, RootDir: cfg.RootDir, Grace: cfg.NodeGrace, Version: version.Get().GitVersion, MaxPods: cfg.MaxPods,
-		Reserved: k.evictor.Reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
+		Reserved: k.reserved, State: k.desk.runtime, Recorder: k.recorder.EventRecorder,
 	})
 	return k, nil
 }
@@ -238,6 +268,9 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	go logs.New(k.config.LogDir, k.config.Runtime, logs.Of{PodUID: worker.LabelPodUID, Container: worker.LabelContainerName}).Run(ctx)
 	go k.pods.Run(ctx)
 	go k.evictor.Run(ctx)
+	go k.ending.Run(ctx)
+	go k.images.Run(ctx)
+	go k.desk.tidy(ctx)
 	look := make(chan struct{}, 1)
 	again := func() {
 		select {
@@ -279,6 +312,21 @@ func (k *Kubelet) takePods(ctx context.Context, again func()) {
 func (k *Kubelet) badManifest(problem error) {
 	klog.Background().Error(problem, "A static pod's manifest")
 	k.node.Event(v1.EventTypeWarning, "FailedValidation", problem.Error())
+}
+
+// lastWords is how long the API server has to take what became of pods that were ended with the node.
+const lastWords = 5 * time.Second
+
+// Shutdown ends the node's pods in order, as before its machine goes down, and has it take no more
+// (kubelet/shutdown). It returns when they are gone or have had their time, and the API server was told,
+// or when ctx ends. Run has to go on meanwhile.
+func (k *Kubelet) Shutdown(ctx context.Context) {
+	k.ending.Shutdown(ctx)
+	soon, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	if !k.shared.Reporter.Flush(soon) {
+		klog.FromContext(ctx).Info("The API server was not told how all pods ended")
+	}
 }
 
 // RemoveCgroups removes what a node that has ended leaves in the cgroup file

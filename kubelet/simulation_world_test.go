@@ -137,7 +137,7 @@ func (w *world) boot(faults []fault.Rule) {
 		w.wrong("users: %v", err)
 	}
 	n.desk = newDesk(shared, func() *v1.Node { return nil })
-	n.desk.pressed = func(*v1.Pod) *lifecycle.Rejection { return nil }
+	n.desk.unfit = func(*v1.Pod) *lifecycle.Rejection { return nil }
 	w.node = n
 	w.lives++
 	go n.events(ctx, w.runtime)

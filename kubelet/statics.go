@@ -11,6 +11,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core/v1/helper/qos"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
+	"github.com/podling/podling/kubelet/shutdown"
 	"github.com/podling/podling/kubelet/static"
 	"github.com/podling/podling/kubelet/worker"
 )
@@ -104,8 +105,10 @@ func (d *desk) reflected(pod *v1.Pod) *v1.Pod {
 	if mirror == nil || !static.Mirrors(mirror, pod) {
 		return &out
 	}
-	// One that was rejected has its chance again, as upstream gives it one.
-	if rejected := mirror.Status.Phase == v1.PodFailed && len(mirror.Status.ContainerStatuses) == 0; !rejected {
+	// One that was rejected has its chance again, as upstream gives it one; one that ended with the
+	// machine runs again with it.
+	rejected := mirror.Status.Phase == v1.PodFailed && len(mirror.Status.ContainerStatuses) == 0
+	if !rejected && !shutdown.Ended(&mirror.Status) {
 		out.Status = mirror.Status
 	}
 	return &out

@@ -1,8 +1,10 @@
 #!/bin/sh
 # need.sh: see that the system has what podling's build and containers need:
 # a C compiler and libseccomp for runc, iptables for pods' ways outside, and a
-# static busybox for an image where no registry can be reached. Root on Debian
-# gets what is missing; everyone else is told.
+# static busybox for an image where no registry can be reached. Commands that it is
+# given are needed as well, and come in packages of their names: dbus-daemon for the
+# test that plays systemd-logind, curl for the images of upstream's specs. Root on
+# Debian gets what is missing; everyone else is told.
 set -eu
 
 missing=""
@@ -21,6 +23,9 @@ need pkg-config command -v pkg-config
 need libseccomp-dev seccomp
 need iptables command -v iptables
 need busybox-static busybox
+for command; do
+	need "$command" command -v "$command"
+done
 
 if [ -z "$missing" ]; then
 	exit 0

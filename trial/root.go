@@ -23,6 +23,7 @@ type root struct {
 	namespace string
 	wanted    int // pods to reach the goal
 	pods      map[types.UID]*member
+	said      string // of why a pod of it is not as it should be
 }
 
 // member is a pod that came from a root.
@@ -115,13 +116,21 @@ func (r *root) satisfied() bool {
 	return n >= r.wanted
 }
 
-// what says what is missing, in one line.
-func (r *root) what() string {
+// open is a pod that has not reached the goal, the first by its name, nil if there is none.
+func (r *root) open() *v1.Pod {
 	byName := func(a, b *member) int { return strings.Compare(a.pod.Name, b.pod.Name) }
 	for _, m := range slices.SortedFunc(maps.Values(r.pods), byName) {
 		if m.verdict != reached && !m.gone {
-			return fmt.Sprintf("pod %s/%s: %s", m.pod.Namespace, m.pod.Name, why(m.pod))
+			return m.pod
 		}
+	}
+	return nil
+}
+
+// what says what is missing, in one line.
+func (r *root) what() string {
+	if pod := r.open(); pod != nil {
+		return fmt.Sprintf("pod %s/%s: %s", pod.Namespace, pod.Name, why(pod))
 	}
 	if r.single() {
 		return r.String() + " is not there yet"

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -34,6 +35,9 @@ type Options struct {
 	Note func(string)
 	// Doing is told, in a few words, what is under way.
 	Doing func(string)
+	// Explain, if set, says in a line why a pod is as it is. It is asked of pods that cannot be
+	// scheduled or keep the goal from being reached; the answer is a note.
+	Explain func(context.Context, *v1.Pod) string
 }
 
 // trial is one run.
@@ -153,8 +157,16 @@ func (t *trial) try(ctx context.Context) error {
 			}
 		case e := <-t.events:
 			r, err := t.see(ctx, e)
-			if err == nil && r != nil {
-				err = r.judge(r.pods[e.Pod.UID], t.Goal)
+			if err != nil {
+				return err
+			}
+			if r == nil {
+				break
+			}
+			m := r.pods[e.Pod.UID]
+			err = r.judge(m, t.Goal)
+			if !m.gone && (err != nil || unschedulable(e.Pod)) {
+				t.explain(ctx, r, e.Pod)
 			}
 			if err != nil {
 				return err
@@ -234,9 +246,26 @@ func (t *trial) missing() string {
 // late says why the goal was not reached when ctx ended.
 func (t *trial) late(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		for _, r := range t.roots {
+			if pod := r.open(); pod != nil {
+				t.explain(context.WithoutCancel(ctx), r, pod)
+			}
+		}
 		return fmt.Errorf("%s (not %s within %v)", t.missing(), t.Goal, t.Timeout)
 	}
 	return interrupted(ctx)
+}
+
+// explain says what there is to say of a pod that is not as it should be, if it was not just said of
+// one of the same root.
+func (t *trial) explain(ctx context.Context, r *root, pod *v1.Pod) {
+	if t.Explain == nil {
+		return
+	}
+	if text := t.Explain(ctx, pod); text != r.said {
+		r.said = text
+		t.Note(text)
+	}
 }
 
 // interrupted is why ctx was cancelled.

@@ -52,6 +52,9 @@ func withControlPlane(m *testing.M) int {
 	return code
 }
 
+// explained begins what the test explains.
+const explained = "explained "
+
 // try runs manifests and gives back what was shown, in short, each pod's own order kept.
 func try(ctx context.Context, t *testing.T, manifests string, change func(*trial.Options)) (shown []string, err error) {
 	t.Helper()
@@ -74,7 +77,14 @@ func try(ctx context.Context, t *testing.T, manifests string, change func(*trial
 			shown = append(shown, text)
 			return nil
 		},
-		Note: func(text string) { t.Log(text) }, Doing: func(string) {},
+		Note: func(text string) {
+			if strings.HasPrefix(text, explained) {
+				shown = append(shown, text)
+			}
+			t.Log(text)
+		},
+		Doing:   func(string) {},
+		Explain: func(_ context.Context, pod *v1.Pod) string { return explained + pod.Namespace + "/" + pod.Name },
 	}
 	change(&o)
 	err = trial.Run(ctx, o)

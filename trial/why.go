@@ -41,6 +41,12 @@ func why(pod *v1.Pod) string {
 	return "is " + string(s.Phase)
 }
 
+// unschedulable says that no node takes the pod as things are.
+func unschedulable(pod *v1.Pod) bool {
+	c := condition(pod, v1.PodScheduled)
+	return c.Status == v1.ConditionFalse && c.Reason == v1.PodReasonUnschedulable
+}
+
 func because(reason, message string) string {
 	if message = strings.Join(strings.Fields(message), " "); message == "" {
 		return reason

@@ -119,6 +119,7 @@ func (o *joinOptions) run(ctx context.Context, cmd *cobra.Command) error {
 	case <-nodes.Done():
 		err = nodes.Err()
 	}
+	endPodsIfAsked(ctx, nodes)
 	return errors.Join(err, nodes.Stop(context.WithoutCancel(ctx)))
 }
 

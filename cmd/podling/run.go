@@ -10,10 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/podling/podling/cluster"
+	"github.com/podling/podling/explain"
+	"github.com/podling/podling/explain/gather"
 	"github.com/podling/podling/manifest"
 	"github.com/podling/podling/trace"
 	"github.com/podling/podling/trial"
@@ -113,6 +116,9 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command, files []string
 			Show:  func(e trace.Event) error { return status.above(func() error { return show(e) }) },
 			Note:  status.note,
 			Doing: status.doing,
+			Explain: func(ctx context.Context, pod *v1.Pod) string {
+				return inShort(explain.Pod(gather.New(pods).World(ctx, pod)))
+			},
 		})
 	}
 	if o.access.kubeconfig != "" || o.access.context != "" {
@@ -122,6 +128,19 @@ func (o *runOptions) run(ctx context.Context, cmd *cobra.Command, files []string
 		return err
 	}
 	return o.here(ctx, status, try)
+}
+
+// inShort is an explanation in a line: the cause, and the first thing to do.
+func inShort(e explain.Explanation) string {
+	text := fmt.Sprintf("%s/%s: %s", e.Namespace, e.Name, e.Verdict)
+	if len(e.Fix) == 0 {
+		return text
+	}
+	text += " To do: " + e.Fix[0].Text
+	if command := e.Fix[0].Command; command != "" {
+		text += ": " + command
+	}
+	return text
 }
 
 // there tries the manifests on the cluster that the flags name.
@@ -146,6 +165,7 @@ func (o *runOptions) there(ctx context.Context, cmd *cobra.Command, try func(con
 func (o *runOptions) here(ctx context.Context, status *status, try func(context.Context, *rest.Config, string) error) (err error) {
 	o.cluster.Ephemeral = o.cluster.Ephemeral || o.cluster.DataDir == ""
 	status.doing("bringing a cluster up")
+	o.cluster.Lacks = status.note
 	c, err := cluster.Up(ctx, o.cluster, func(name string, took time.Duration) {
 		status.note(fmt.Sprintf("%-20s %6.2fs", name, took.Seconds()))
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,13 +23,18 @@ const defaultTTL = 24 * time.Hour
 func newTokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make the tokens by which nodes join",
-		Long:  "Make the tokens by which nodes join the cluster.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Short: "Make, show and withdraw the tokens by which nodes join",
+		Long:  "Make, show and withdraw the bootstrap tokens by which nodes join the cluster.",
+		Example: `  podling token create --ttl 1h
+  podling token list
+  podling token delete abcdef`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTokenCreateCommand())
-	markUsageErrors(cmd.Commands()[0])
+	cmd.AddCommand(newTokenCreateCommand(), newTokenListCommand(), newTokenDeleteCommand())
+	for _, verb := range cmd.Commands() {
+		markUsageErrors(verb)
+	}
 	return cmd
 }
 
@@ -48,20 +54,26 @@ until the token expires. The cluster is podling's, or one that kubeadm made.
 
 -o kubeconfig prints a bootstrap kubeconfig instead, for podling node --bootstrap-kubeconfig or upstream's
 kubelet. Who has the token may ask for the certificate of any node: keep it as you keep a password. To
-withdraw it: podling kubectl -n kube-system delete secret bootstrap-token-ID`,
+withdraw it: podling token delete ID`,
 		Example: `  podling token create
   podling token create --ttl 10m
   podling token create -o kubeconfig >bootstrap.kubeconfig`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.create(cmd.Context(), cmd) },
 	}
+	cmd.Flags().DurationVar(&o.ttl, "ttl", defaultTTL, "how long the token is good; 0: until it is deleted")
+	o.addFlags(cmd, outputText, outputJSON, outputKubeconfig)
+	return cmd
+}
+
+// addFlags makes the flags that all verbs have; outputs are the ways to print.
+func (o *tokenOptions) addFlags(cmd *cobra.Command, outputs ...string) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.access.kubeconfig, "kubeconfig", "", "the cluster's kubeconfig (default: podling's own, else the environment's)")
 	flags.StringVar(&o.access.context, "context", "", "the kubeconfig's context to use")
-	flags.DurationVar(&o.ttl, "ttl", defaultTTL, "how long the token is good; 0: until it is deleted")
-	flags.StringVarP(&o.output, "output", "o", outputText, "text, json or kubeconfig")
-	completeWith(cmd, "output", outputText, outputJSON, outputKubeconfig)
-	return cmd
+	last := len(outputs) - 1
+	flags.StringVarP(&o.output, "output", "o", outputText, strings.Join(outputs[:last], ", ")+" or "+outputs[last])
+	completeWith(cmd, "output", outputs...)
 }
 
 func (o *tokenOptions) create(ctx context.Context, cmd *cobra.Command) error {

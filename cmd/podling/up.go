@@ -15,7 +15,7 @@ import (
 	"github.com/podling/podling/cluster"
 )
 
-// stopPatience is how long the parts of a cluster have to end in order.
+// stopPatience is how long the page has to end.
 const stopPatience = 20 * time.Second
 
 // newUpCommand is `podling up`.
@@ -28,8 +28,9 @@ func newUpCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Bring a cluster up, and keep it up until interrupted",
 		Long: `Bring a cluster up, and keep it up until interrupted: etcd, the API server, the scheduler and the
-controllers in this process, and a node whose containers run in containerd. With --runtime sim there
-are as many nodes as --nodes or --node-file says, whose containers only exist in memory.
+controllers in this process, and a node whose containers run in containerd, where Services have addresses
+and names. With --runtime sim there are as many nodes as --nodes or --node-file says, whose containers only
+exist in memory.
 
 Each step is reported with the time it took. When all is ready, one line on standard output says
 where the kubeconfig is. An interrupt (Ctrl-C, SIGTERM) ends everything in order, except that the
@@ -78,6 +79,7 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *
 	if err := page.listen(); err != nil {
 		return err
 	}
+	options.Lacks = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 	c, err := cluster.Up(ctx, options, func(name string, took time.Duration) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%-20s %6.2fs\n", name, took.Seconds())
 	})
@@ -99,6 +101,7 @@ func up(ctx context.Context, cmd *cobra.Command, options cluster.Options, page *
 		err = c.Err()
 	case <-pageEnded: // why, stop tells
 	}
+	endPodsIfAsked(ctx, c)
 	return errors.Join(err, page.stop(), stopCluster(ctx, c))
 }
 
@@ -119,18 +122,26 @@ func nodesReady(names []string) []string {
 
 // stopCluster ends the cluster although ctx, which was interrupted, has ended.
 func stopCluster(ctx context.Context, c *cluster.Cluster) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
-	defer cancel()
-	return c.Stop(ctx)
+	return c.Stop(context.WithoutCancel(ctx))
 }
 
-// interruptible is a context that ends with the first SIGINT or SIGTERM. A second SIGINT ends the
-// process at once; a second SIGTERM does not, for some that send it send it to the process and to
-// its group.
+// errWithPods is why a context ended if pods are to end too.
+var errWithPods = errors.New("told to end, with all pods")
+
+// endPodsIfAsked ends the pods in order if that is why ctx ended.
+func endPodsIfAsked(ctx context.Context, of interface{ EndPods(context.Context) }) {
+	if errors.Is(context.Cause(ctx), errWithPods) {
+		of.EndPods(context.WithoutCancel(ctx))
+	}
+}
+
+// interruptible is a context that ends with the first SIGINT or SIGTERM, or, with errWithPods as the
+// cause, cluster.EndPodsSignal. A second SIGINT ends the process at once; a second SIGTERM does not, for
+// some that send it send it to the process and to its group.
 func interruptible(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
+	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, cluster.EndPodsSignal)
 	go func() {
 		for interrupts := 0; ; {
 			select {
@@ -141,11 +152,14 @@ func interruptible(parent context.Context) (context.Context, context.CancelFunc)
 				if interrupts > 1 {
 					os.Exit(130) // as a shell reports SIGINT
 				}
-				cancel()
+				if s == cluster.EndPodsSignal {
+					cancel(errWithPods)
+				}
+				cancel(nil)
 			case <-parent.Done():
 				return
 			}
 		}
 	}()
-	return ctx, func() { signal.Stop(signals); cancel() }
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }

@@ -57,7 +57,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 
-	missing, err := r.reference("later:1")
+	missing, err := r.reference(library + "later:1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestServe(t *testing.T) {
 
 func pull(t *testing.T, r Registry, image string) v1.Image {
 	t.Helper()
-	reference, err := r.reference(image)
+	reference, err := r.reference(library + image)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +98,49 @@ func TestStatic(t *testing.T) {
 	for _, path := range []string{"/no/such/busybox", "images_test.go"} {
 		if err := static(path); err == nil {
 			t.Errorf("%s is taken for a static program", path)
+		}
+	}
+}
+
+// TestTree: what is added first stays, libraries come along, and nothing is lost in silence.
+func TestTree(t *testing.T) {
+	tree := NewTree()
+	tree.Dir("bin", 0o755)
+	tree.File("bin/ls", 0o755, []byte("first"))
+	tree.Link("bin/ls", "busybox")
+	tree.Program("bin", "tar")
+	image, err := tree.Image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := mutate.Extract(image)
+	defer content.Close()
+	sizes := map[string]int64{}
+	for files := tar.NewReader(content); ; {
+		h, err := files.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := sizes[h.Name]; twice {
+			t.Errorf("%s is there twice", h.Name)
+		}
+		sizes[h.Name] = h.Size
+	}
+	if sizes["bin/ls"] != 5 || sizes["bin/tar"] == 0 || len(sizes) < 4 { // with a loader and the C library
+		t.Errorf("the image has %v", sizes)
+	}
+	for what, add := range map[string]func(*Tree){
+		"no such file":    func(tree *Tree) { tree.Copy("x", 0o644, "/no/such/file") },
+		"no such program": func(tree *Tree) { tree.Program("bin", "no-such-program") },
+		"no busybox":      func(tree *Tree) { tree.Busybox("images_test.go") },
+	} {
+		tree := NewTree()
+		add(tree)
+		if _, err := tree.Image(); err == nil {
+			t.Errorf("%s, and an image all the same", what)
 		}
 	}
 }

@@ -19,6 +19,9 @@ import (
 // Original is the image that Push gives further names.
 const Original = "busybox:1.36"
 
+// library is where Docker Hub keeps the images that have a name without a slash.
+const library = "library/"
+
 // A Registry is what stands in for Docker Hub.
 type Registry struct {
 	Addr string // ADDR:PORT
@@ -31,10 +34,19 @@ func Serve(ctx context.Context) (Registry, func() error, error) {
 	if err != nil {
 		return Registry{}, nil, err
 	}
-	all, err := Scenarios(busybox)
+	scenarios, err := Scenarios(busybox)
 	if err != nil {
 		return Registry{}, nil, err
 	}
+	all := map[string]v1.Image{}
+	for image, content := range scenarios {
+		all[library+image] = content
+	}
+	return ServeImages(ctx, all)
+}
+
+// ServeImages is Serve for other images than the scenarios', by REPOSITORY:TAG.
+func ServeImages(ctx context.Context, all map[string]v1.Image) (Registry, func() error, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return Registry{}, nil, fmt.Errorf("registry: %w", err)
@@ -59,11 +71,14 @@ func Serve(ctx context.Context) (Registry, func() error, error) {
 }
 
 // Mirror is the value of podling's --registry-mirror that makes it ask here first.
-func (r Registry) Mirror() string { return "docker.io=http://" + r.Addr }
+func (r Registry) Mirror() string { return r.MirrorOf("docker.io") }
+
+// MirrorOf is Mirror for another host's images.
+func (r Registry) MirrorOf(host string) string { return host + "=http://" + r.Addr }
 
 // Push gives the busybox image a further NAME:TAG: from now on it can be pulled.
 func (r Registry) Push(ctx context.Context, image string) error {
-	from, err := r.reference(Original)
+	from, err := r.reference(library + Original)
 	if err != nil {
 		return err
 	}
@@ -71,7 +86,7 @@ func (r Registry) Push(ctx context.Context, image string) error {
 	if err != nil {
 		return fmt.Errorf("image to copy: %w", err)
 	}
-	return r.put(ctx, image, content)
+	return r.put(ctx, library+image, content)
 }
 
 func (r Registry) put(ctx context.Context, image string, content v1.Image) error {
@@ -85,7 +100,7 @@ func (r Registry) put(ctx context.Context, image string, content v1.Image) error
 	return nil
 }
 
-// reference is where this registry keeps what is docker.io/library/IMAGE to a pod.
+// reference is where this registry keeps what is HOST/IMAGE to a pod.
 func (r Registry) reference(image string) (name.Tag, error) {
-	return name.NewTag(r.Addr+"/library/"+image, name.Insecure)
+	return name.NewTag(r.Addr+"/"+image, name.Insecure)
 }

@@ -80,6 +80,23 @@ func New(root string) (*Manager, error) {
 	return m, nil
 }
 
+// Bound holds all pods together to so much memory, in bytes, and where processors are short to so many
+// thousandths of one; 0 is no bound (upstream: enforceNodeAllocatableCgroups in pkg/kubelet/cm). The error is
+// ErrLimit where the pods that are there use more memory.
+func (m *Manager) Bound(milliCPU, memory int64) error {
+	whole, pods := &cgroups.Resources{CpuShares: sharesOfCPU}, &cgroups.Resources{Memory: unlimited}
+	switch {
+	case milliCPU > 0:
+		whole.CpuShares = shares(milliCPU)
+	case m.hierarchies.unified:
+		whole.CpuShares = sharesOfWeight(defaultWeight)
+	}
+	if memory > 0 {
+		pods.Memory = memory
+	}
+	return errors.Join(m.limit(m.root, whole), m.limit(m.class(v1.PodQOSGuaranteed), pods))
+}
+
 // Missing are the controllers (cpu, memory, pids, hugetlb) that this machine does not offer. What
 // pods ask of them is not enforced.
 func (m *Manager) Missing() []string { return slices.Clone(m.missing) }

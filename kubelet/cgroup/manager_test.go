@@ -134,6 +134,20 @@ func TestManagerLimits(t *testing.T) {
 	ensure(pod("b", list("cpu", "500m"), nil))
 	m.has(t, b, "cpu", "cpu.cfs_quota_us", "-1", "cpu.max", "max 100000")
 
+	// All of them, and without bounds again.
+	all := m.class(v1.PodQOSGuaranteed)
+	for _, bound := range []struct {
+		milliCPU, memory int64
+		shares, weight   string
+		v1, v2           string
+	}{{1500, 1 << 30, "1536", "59", "1073741824", "1073741824"}, {0, 0, "1024", "100", "9223372036854771712", "max"}} {
+		if err := m.Bound(bound.milliCPU, bound.memory); err != nil {
+			t.Fatal(err)
+		}
+		m.has(t, m.root, "cpu", "cpu.shares", bound.shares, "cpu.weight", bound.weight)
+		m.has(t, all, "memory", "memory.limit_in_bytes", bound.v1, "memory.max", bound.v2)
+	}
+
 	if err := m.Remove("b2"); err != nil {
 		t.Fatal(err)
 	}

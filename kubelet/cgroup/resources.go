@@ -16,7 +16,9 @@ import (
 const (
 	minShares   = 2
 	maxShares   = 262144
-	sharesOfCPU = 1024
+	sharesOfCPU = 1024 // and what a group has that nobody weighed
+	// defaultWeight is the same in cgroup v2.
+	defaultWeight = 100
 	// quotaPeriod and minQuota are in microseconds.
 	quotaPeriod = 100_000
 	minQuota    = 1000

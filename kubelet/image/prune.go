@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
@@ -22,28 +24,71 @@ func (i *Images) asked(id string) {
 	i.last[id] = i.clock.Now()
 }
 
-// Prune removes the images that no container of the runtime is made from,
-// running or not, and that no pod has asked for lately (upstream:
-// DeleteUnusedImages in pkg/kubelet/images/image_gc_manager.go).
+// lastAsked is when a pod asked for the image, if one did since it was last looked at for its age.
+func (i *Images) lastAsked(id string) (time.Time, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	at, known := i.last[id]
+	return at, known
+}
+
+// Prune removes the images that no container of the runtime uses, running or not, and that no pod has
+// asked for lately (upstream: DeleteUnusedImages in pkg/kubelet/images/image_gc_manager.go).
 func (i *Images) Prune(ctx context.Context, containers internalapi.ContainerManager) error {
-	images, err := i.service.ListImages(ctx, nil)
+	images, used, err := i.look(ctx, containers)
 	if err != nil {
-		return fmt.Errorf("listing images: %w", err)
-	}
-	all, err := containers.ListContainers(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("listing containers: %w", err)
+		return err
 	}
 	var errs []error
 	for _, image := range images {
-		if image.GetPinned() || slices.ContainsFunc(all, func(c *runtimeapi.Container) bool { return madeFrom(c, image) }) || i.isFresh(image.GetId()) {
+		if image.GetPinned() || used(image) || i.isFresh(image.GetId()) {
 			continue
 		}
-		if err := i.service.RemoveImage(ctx, &runtimeapi.ImageSpec{Image: image.GetId()}); err != nil {
-			errs = append(errs, fmt.Errorf("removing image %s: %w", image.GetId(), err))
-		}
+		errs = append(errs, i.remove(ctx, image))
 	}
 	return errors.Join(errs...)
+}
+
+func (i *Images) remove(ctx context.Context, image *runtimeapi.Image) error {
+	if err := i.service.RemoveImage(ctx, &runtimeapi.ImageSpec{Image: image.GetId()}); err != nil {
+		return fmt.Errorf("removing image %s: %w", image.GetId(), err)
+	}
+	return nil
+}
+
+// look lists the images, and says which containers use: those that they are made from, and those that
+// are their volumes.
+func (i *Images) look(ctx context.Context, containers internalapi.ContainerManager) (all []*runtimeapi.Image, used func(*runtimeapi.Image) bool, err error) {
+	if all, err = i.service.ListImages(ctx, nil); err != nil {
+		return nil, nil, fmt.Errorf("listing images: %w", err)
+	}
+	list, err := containers.ListContainers(ctx, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing containers: %w", err)
+	}
+	names := map[string]bool{}
+	for _, c := range list {
+		for _, name := range []string{c.GetImageId(), c.GetImageRef(), c.GetImage().GetImage()} {
+			names[name] = true
+		}
+		if c.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED {
+			continue
+		}
+		r, err := containers.ContainerStatus(ctx, c.GetId(), false)
+		if status.Code(err) == codes.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("the volumes of container %s: %w", c.GetId(), err)
+		}
+		for _, m := range r.GetStatus().GetMounts() {
+			names[m.GetImage().GetImage()] = true
+		}
+	}
+	delete(names, "")
+	return all, func(image *runtimeapi.Image) bool {
+		return slices.ContainsFunc(slices.Concat([]string{image.GetId()}, image.GetRepoTags(), image.GetRepoDigests()), func(name string) bool { return names[name] })
+	}, nil
 }
 
 // isFresh: a pod asked for it a short while ago. What was asked for earlier is
@@ -56,16 +101,5 @@ func (i *Images) isFresh(id string) bool {
 		return true
 	}
 	delete(i.last, id)
-	return false
-}
-
-// madeFrom: runtimes name a container's image by its ID, or by one of its names.
-func madeFrom(c *runtimeapi.Container, image *runtimeapi.Image) bool {
-	names := slices.Concat([]string{image.GetId()}, image.GetRepoTags(), image.GetRepoDigests())
-	for _, name := range []string{c.GetImageId(), c.GetImageRef(), c.GetImage().GetImage()} {
-		if name != "" && slices.Contains(names, name) {
-			return true
-		}
-	}
 	return false
 }

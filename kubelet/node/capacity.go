@@ -22,11 +22,16 @@ func (m machine) capacity(maxPods int) v1.ResourceList {
 	return list
 }
 
-// allocatable is what pods can have of it: what is reserved (it must stay free, or pods are evicted) is
-// not theirs, nor is memory set aside for huge pages theirs as ordinary memory (upstream's nodestatus.MachineInfo
+// allocatable is what pods can have of it: what is reserved (for other programs, or because it must stay free,
+// or pods are evicted) is not theirs, nor is memory set aside for huge pages theirs as ordinary memory (upstream's nodestatus.MachineInfo
 // and GetNodeAllocatableReservation).
 func (m machine) allocatable(maxPods int, reserved v1.ResourceList) v1.ResourceList {
 	list := m.capacity(maxPods)
+	cpu := resource.NewQuantity(int64(m.cpus), resource.DecimalSI)
+	if cpu.Sub(*reserved.Cpu()); cpu.Sign() < 0 {
+		cpu = resource.NewQuantity(0, resource.DecimalSI)
+	}
+	list[v1.ResourceCPU] = *cpu
 	memory := m.memory - reserved.Memory().Value()
 	for _, bytes := range m.hugePages {
 		memory -= bytes

@@ -42,7 +42,7 @@ func conditions(old []v1.NodeCondition, s seen, now time.Time) []v1.NodeConditio
 		status := conditionStatus(slices.Contains(s.short, kind))
 		list = set(list, kind, status, pressureSayings[kind][status], now)
 	}
-	message := s.runtime.state.message()
+	message := s.notReady()
 	said := readySaying
 	if message != "" {
 		said = notReadySaying
@@ -51,10 +51,14 @@ func conditions(old []v1.NodeCondition, s seen, now time.Time) []v1.NodeConditio
 	return set(list, v1.NodeReady, conditionStatus(message == ""), said, now)
 }
 
-// message is what keeps the node from being ready; "" if nothing does.
-func (s State) message() string {
+// notReady is what keeps the node from being ready; "" if nothing does.
+func (s seen) notReady() string {
+	ending := ""
+	if s.ending {
+		ending = "node is shutting down"
+	}
 	var errs []error
-	for _, text := range []string{s.RuntimeError, s.NetworkError} {
+	for _, text := range []string{s.runtime.state.RuntimeError, s.runtime.state.NetworkError, ending} {
 		if text != "" {
 			errs = append(errs, errors.New(text))
 		}

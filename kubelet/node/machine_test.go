@@ -79,9 +79,9 @@ func TestInspectRefuses(t *testing.T) {
 
 func TestAllocatable(t *testing.T) {
 	m := machine{cpus: 2, memory: 4 << 30, storage: 1000, hugePages: map[int64]int64{2 << 20: 32 << 20}}
-	reserved := v1.ResourceList{v1.ResourceMemory: resource.MustParse("100Mi"), v1.ResourceEphemeralStorage: resource.MustParse("100")}
+	reserved := v1.ResourceList{v1.ResourceCPU: resource.MustParse("500m"), v1.ResourceMemory: resource.MustParse("100Mi"), v1.ResourceEphemeralStorage: resource.MustParse("100")}
 	for name, want := range map[v1.ResourceName][2]string{
-		"cpu":               {"2", "2"},
+		"cpu":               {"2", "1500m"},
 		"memory":            {"4Gi", "3964Mi"}, // 100Mi to stay free, 32Mi of huge pages
 		"ephemeral-storage": {"1000", "900"},
 		"pods":              {"110", "110"},

@@ -82,6 +82,7 @@ type seen struct {
 	runtime runtimeView
 	images  []v1.ContainerImage
 	short   []v1.NodeConditionType // the pressures there are
+	ending  bool                   // its machine is about to shut down
 }
 
 // New makes a node that is not registered yet.
@@ -150,6 +151,10 @@ func (n *Node) Registered(ctx context.Context) bool {
 // Short says what the node is short of: some of MemoryPressure, DiskPressure and PIDPressure. It is
 // reported at once.
 func (n *Node) Short(of []v1.NodeConditionType) { n.observe(func(s *seen) { s.short = of }) }
+
+// Ending says whether the node's machine is about to shut down: then it is not Ready, which is reported
+// at once.
+func (n *Node) Ending(is bool) { n.observe(func(s *seen) { s.ending = is }) }
 
 // Object is the Node as the API server has it, or nil if the node is not registered yet. It must not
 // be changed.

@@ -178,6 +178,31 @@ func (r *Reporter) Forget(pod *v1.Pod) {
 // Wait returns once nothing is being written.
 func (r *Reporter) Wait() { r.writes.Wait() }
 
+// flushInterval is how often Flush looks.
+const flushInterval = 10 * time.Millisecond
+
+// Flush waits until nothing is left to be written; false if ctx ends before.
+func (r *Reporter) Flush(ctx context.Context) bool {
+	busy := func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, q := range r.pods {
+			if q.busy {
+				return true
+			}
+		}
+		return false
+	}
+	for busy() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(flushInterval):
+		}
+	}
+	return true
+}
+
 func (r *Reporter) enqueue(pod *v1.Pod, add func(*queue)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

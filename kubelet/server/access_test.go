@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -78,6 +80,9 @@ func TestCallers(t *testing.T) {
 	user := func(name string, groups ...string) *rest.Config {
 		return ca.client(t, pkix.Name{CommonName: name, Organization: groups})
 	}
+	master := func(change func(*x509.Certificate)) *rest.Config {
+		return ca.client(t, pkix.Name{CommonName: "x", Organization: []string{"system:masters"}}, change)
+	}
 	const run = "/run/default/pod/lines?cmd=true"
 	for i, test := range []struct {
 		caller       *rest.Config
@@ -96,6 +101,19 @@ func TestCallers(t *testing.T) {
 		{user("reader"), "GET", "/metrics", 403, "[metrics]"},
 		{user("reader"), "POST", run, 403, "verb=create"},
 		{user("runner"), "POST", run, 200, ""},
+		{master(func(c *x509.Certificate) {}), "GET", "/healthz", 200, "ok"},
+		{master(func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+		}), "GET", "/healthz", 401, "Unauthorized"},
+		{master(func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+		}), "GET", "/healthz", 401, "Unauthorized"},
+		{master(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }), "GET", "/healthz", 401, "Unauthorized"},
+		// No path leads to more than its first part allows.
+		{&rest.Config{BearerToken: "good"}, "GET", "/metrics/../pods", 403, "subresource(s)=[pods proxy]"},
+		{&rest.Config{BearerToken: "good"}, "GET", "/metrics/%2e%2e/pods", 404, "not found"},
+		{&rest.Config{BearerToken: "good"}, "GET", "/metrics/..%2fpods", 404, "not found"},
+		{&rest.Config{BearerToken: "good"}, "GET", "//metrics/./../containerLogs/default/pod/lines", 403, "subresource(s)=[proxy]"},
 		{&rest.Config{BearerToken: "good"}, "GET", "/metrics", 200, "process_resident_memory_bytes"},
 		{&rest.Config{BearerToken: "good"}, "GET", "/podsandmore", 403, "[proxy]"},
 		{&rest.Config{BearerToken: "dull"}, "GET", "/metrics", 403, "user=nobody"},

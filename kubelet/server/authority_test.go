@@ -40,7 +40,9 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate) (*x509.Certif
 		t.Fatal(err)
 	}
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	if template.NotAfter.IsZero() {
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = template, key
@@ -66,10 +68,15 @@ func (a *authority) serving(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-// client is a client that shows a certificate for the subject and trusts this authority.
-func (a *authority) client(t *testing.T, subject pkix.Name) *rest.Config {
+// client is a client that shows a certificate for the subject and trusts this authority. change, if there
+// is any, makes another certificate of it.
+func (a *authority) client(t *testing.T, subject pkix.Name, change ...func(*x509.Certificate)) *rest.Config {
 	t.Helper()
-	cert, key := a.sign(t, &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	template := &x509.Certificate{Subject: subject, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, c := range change {
+		c(template)
+	}
+	cert, key := a.sign(t, template)
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)

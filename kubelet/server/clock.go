@@ -46,7 +46,7 @@ func (s *Server) advanceClock(w http.ResponseWriter, r *http.Request) {
 	}
 	by, err := step(http.MaxBytesReader(w, r.Body, maxRule), s.cfg.Clock.Now())
 	if err != nil {
-		refuse(w, r, http.StatusBadRequest, err)
+		refuse(w, r, unread(err), err)
 		return
 	}
 	if err := s.cfg.Clock.Advance(r.Context(), by); err != nil {

@@ -22,7 +22,7 @@ func (s *Server) listFaults(w http.ResponseWriter, r *http.Request) {
 func (s *Server) addFault(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRule))
 	if err != nil {
-		refuse(w, r, http.StatusBadRequest, err)
+		refuse(w, r, unread(err), err)
 		return
 	}
 	rule, err := fault.Parse(body)
@@ -45,6 +45,15 @@ func (s *Server) removeFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, r, http.StatusOK, metav1.Status{TypeMeta: statusType, Status: metav1.StatusSuccess})
+}
+
+// unread is the code that says why a request could not be understood: there was too much of it, or it was
+// wrong.
+func unread(err error) int {
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
 }
 
 var statusType = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}

@@ -29,6 +29,8 @@ func TestWrongRequests(t *testing.T) {
 		{"GET", "/containerLogs/default/none/lines", 404, `pod "none" does not exist`},
 		{"GET", "/containerLogs/other/pod/lines", 404, `pod "pod" does not exist`},
 		{"GET", "/containerLogs/default/..%2f..%2fetc/lines", 404, "does not exist"},
+		{"GET", logs + "..%2f..%2f..%2fetc%2fpasswd", 404, `container "../../../etc/passwd" not found`},
+		{"GET", logs + "lines?container=/etc/passwd&tailLines=-9223372036854775809", 422, "value out of range"},
 		{"GET", logs + "lines?tailLines=-1", 422, "tailLines must be at least 0"},
 		{"GET", logs + "lines?tailLines=many", 422, "many"},
 		{"GET", logs + "lines?limitBytes=0", 422, "limitBytes must be at least 1"},

@@ -63,6 +63,8 @@ type Config struct {
 	Clock *clock.Virtual
 	// Profiles are those of simulated containers; nil where they are real.
 	Profiles Profiles
+	// MaxStreams is how many streams callers may have open at once; 1000 if 0.
+	MaxStreams int
 }
 
 // Server is a node's port that is bound.
@@ -70,6 +72,7 @@ type Server struct {
 	cfg      Config
 	access   *access
 	listener *trackingListener
+	streams  chan struct{} // one for each that is open
 }
 
 // Listen binds the port. Callers wait until Serve.
@@ -78,11 +81,14 @@ func Listen(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.MaxStreams == 0 {
+		cfg.MaxStreams = maxStreams
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("the node's own port: %w", err)
 	}
-	return &Server{cfg: cfg, access: access, listener: track(listener)}, nil
+	return &Server{cfg: cfg, access: access, listener: track(listener), streams: make(chan struct{}, cfg.MaxStreams)}, nil
 }
 
 // Port is the port that was bound.
@@ -161,14 +167,14 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET "+simremote.Path, s.simulated(s.listProfiles))
 	mux.HandleFunc("POST "+simremote.Path, s.simulated(s.addProfile))
 	mux.HandleFunc("DELETE "+simremote.Path+"/{name}", s.simulated(s.removeProfile))
-	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.reached(s.logs))
+	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", s.reached(s.followed(s.logs)))
 	for _, uid := range []string{"", "/{uid}"} {
 		for _, method := range []string{"GET", "POST"} {
-			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.exec)))
-			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.attach)))
-			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.reached(s.called(s.portForward)))
+			mux.HandleFunc(method+" /exec/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.counted(s.exec))))
+			mux.HandleFunc(method+" /attach/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.counted(s.attach))))
+			mux.HandleFunc(method+" /portForward/{namespace}/{pod}"+uid, s.reached(s.called(s.counted(s.portForward))))
 		}
-		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.run)))
+		mux.HandleFunc("POST /run/{namespace}/{pod}"+uid+"/{container}", s.reached(s.called(s.counted(s.run))))
 	}
 	return s.access.only(mux)
 }

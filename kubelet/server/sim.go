@@ -56,7 +56,7 @@ func (s *Server) addProfile(w http.ResponseWriter, r *http.Request) {
 		err = fmt.Errorf("%d profiles: one is added at a time", len(profiles))
 	}
 	if err != nil {
-		refuse(w, r, http.StatusBadRequest, err)
+		refuse(w, r, unread(err), err)
 		return
 	}
 	if err := s.cfg.Profiles.Add(profiles[0]); err != nil {

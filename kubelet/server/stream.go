@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,6 +25,9 @@ import (
 const (
 	// labelPodUID is the label by which the runtime's sandboxes are found, upstream's own.
 	labelPodUID = "io.kubernetes.pod.uid"
+	// maxStreams is how many streams callers may have open at once. Each is a process or a connection in a
+	// pod and some sockets: many times as many as people use, and no machine falls over them.
+	maxStreams = 1000
 	// runTimeout is how long a command of /run may take.
 	runTimeout = 2 * time.Minute
 )
@@ -64,7 +68,7 @@ func (s *Server) containerStream(w http.ResponseWriter, r *http.Request, ask fun
 	}
 	location, err := ask(c, options)
 	if err != nil {
-		runtimeError(w, err)
+		runtimeError(w, c.why(r, err))
 		return
 	}
 	connect(w, r, location, func(location *url.URL, direct http.Handler) http.Handler {
@@ -123,11 +127,20 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 	}
 	stdout, stderr, err := c.runtime.ExecSync(r.Context(), c.id, command, runTimeout)
 	if err != nil {
-		runtimeError(w, err)
+		runtimeError(w, c.why(r, err))
 		return
 	}
 	w.Write(stdout)
 	w.Write(stderr)
+}
+
+// why is err, or that the container has ended since the node looked, if that is why it failed.
+func (c container) why(r *http.Request, err error) error {
+	response, gone := c.runtime.ContainerStatus(r.Context(), c.id, false)
+	if status.Code(gone) == codes.NotFound || gone == nil && response.GetStatus().GetState() == runtimeapi.ContainerState_CONTAINER_EXITED {
+		return status.Errorf(codes.NotFound, "the container has ended: %v", err)
+	}
+	return err
 }
 
 // sandbox is the id of the pod's youngest sandbox that is ready.
@@ -144,6 +157,32 @@ func (s *Server) sandbox(r *http.Request, pod *v1.Pod) (string, error) {
 	}
 	youngest := slices.MaxFunc(list, func(a, b *runtimeapi.PodSandbox) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
 	return youngest.Id, nil
+}
+
+// counted refuses callers while as many streams are open as may be.
+func (s *Server) counted(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.streams <- struct{}{}:
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, fmt.Sprintf("%d streams are open on this node (exec, attach, port-forward, run, logs that are followed), as many as may be: end some, or try again later", cap(s.streams)), http.StatusTooManyRequests)
+			return
+		}
+		defer func() { <-s.streams }()
+		next(w, r)
+	}
+}
+
+// followed counts those that do not end by themselves.
+func (s *Server) followed(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if follow, err := strconv.ParseBool(r.URL.Query().Get("follow")); err == nil && follow {
+			s.counted(next)(w, r)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // connect hands the caller's connection, upgraded, to the runtime's address.
@@ -179,6 +218,8 @@ func runtimeError(w http.ResponseWriter, err error) {
 		code = http.StatusNotFound
 	case codes.ResourceExhausted:
 		code = http.StatusTooManyRequests
+	case codes.Unavailable:
+		code = http.StatusServiceUnavailable
 	}
 	http.Error(w, err.Error(), code)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -157,17 +158,17 @@ func terminationMessage(s *runtimeapi.ContainerStatus) string {
 }
 
 // tail is the end of a regular file, "" if there is none: the container may have
-// put anything in its place.
+// put anything in its place, a link to the host's files or a pipe without an end.
 func tail(path string, n int64) string {
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return ""
-	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
 	if info.Size() > n {
 		if _, err := f.Seek(-n, io.SeekEnd); err != nil {
 			return ""

@@ -1,10 +1,14 @@
 package worker
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -52,5 +56,25 @@ func TestNeverBegan(t *testing.T) {
 		if got := containerFact("containerd", "box", s); got.State != lifecycle.Exited {
 			t.Errorf("%q of one that started: %s", message, got.State)
 		}
+	}
+}
+
+// What a container put in the place of its message file leads nowhere, and holds nobody up.
+func TestTailOfWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("file"), []byte("last words"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Symlink(at("file"), at("link")), unix.Mkfifo(at("pipe"), 0o600), os.Mkdir(at("folder"), 0o700), os.Symlink("/dev/zero", at("device"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"file": "words", "link": "", "pipe": "", "folder": "", "device": "", "none": ""} {
+		if got := tail(at(name), 5); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if got := tail("/dev/zero", 5); got != "" {
+		t.Errorf("a device: %q", got)
 	}
 }

@@ -18,9 +18,11 @@ func TestSeccompOfNode(t *testing.T) {
 	if err != nil || p.LocalhostRef != "/node/seccomp/profiles/audit.json" {
 		t.Errorf("%v, %v", p, err)
 	}
-	pod.Spec.SecurityContext.SeccompProfile.LocalhostProfile = nil
-	if _, err := seccomp(pod, &v1.Container{}, "/node/seccomp"); err == nil {
-		t.Error("a profile without a name is no error")
+	for _, none := range []*string{nil, new("")} { // CVE-2023-2431
+		pod.Spec.SecurityContext.SeccompProfile.LocalhostProfile = none
+		if _, err := seccomp(pod, &v1.Container{}, "/node/seccomp"); err == nil {
+			t.Errorf("a profile without a name is no error: %v", none)
+		}
 	}
 }
 

@@ -190,7 +190,7 @@ var admission = []Reason{
 		Next:    rejectedNext,
 		Fix:     []string{"nothing; drain nodes before planned restarts"},
 		Source:  []string{"pkg/kubelet/nodeshutdown/nodeshutdown_manager.go", "KEP-2000"},
-		Example: Example{"", "podling's node does not watch for the machine's shutdown yet"},
+		Example: Example{"", "a node says it while its machine shuts down (podling up --shutdown-grace-period 30s), or podling down --pods has it end"},
 	},
 	{
 		Name: "VolumeAttachmentLimitExceeded", Kind: Pod, Where: inReason,

@@ -22,7 +22,7 @@ var nodes = []Reason{
 	},
 	{
 		Name: "KubeletNotReady", Kind: Node, Where: onNode(v1.NodeReady, "reason"),
-		Meaning: "The node answers, but says itself that it cannot run pods. The message says why: \"container runtime is down\", or \"container runtime network not ready\".",
+		Meaning: "The node answers, but says itself that it cannot run pods. The message says why: \"container runtime is down\", \"container runtime network not ready\", or \"node is shutting down\".",
 		Causes:  []string{"the container runtime has stopped, hangs, or is not configured for CRI", "the CNI configuration is missing", "the kubelet has just started"},
 		By:      byKubelet,
 		Next:    "It is tainted node.kubernetes.io/not-ready: new pods go elsewhere, and those that are there are evicted after the 300 s that they tolerate by default. Their containers run on meanwhile, and their Ready stays as it was.",

@@ -41,12 +41,12 @@ var pods = []Reason{
 	{
 		Name: "Terminated", Kind: Pod, Where: inReason,
 		Meaning: "The node shut down in an orderly way and ended the pod.",
-		Causes:  []string{"shutdown or reboot of the machine, with shutdownGracePeriod configured"},
+		Causes:  []string{"shutdown or reboot of the machine, with shutdownGracePeriod configured", "somebody ended the node's pods with podling down --pods"},
 		By:      byKubelet,
 		Next:    "Final: the pod is Failed, and what made it makes another elsewhere.",
 		Fix:     []string{"nothing; drain the node before planned restarts"},
 		Source:  []string{"pkg/kubelet/nodeshutdown/nodeshutdown_manager.go", "KEP-2000"},
-		Example: Example{"", "podling's node leaves its containers running when it ends, and does not watch for the machine's shutdown yet"},
+		Example: Example{"", "podling down --pods brings it about, or a shutdown of the machine under podling up --shutdown-grace-period 30s"},
 	},
 	{
 		Name: "NodeLost", Kind: Pod, Where: inReason,

@@ -1,50 +1,86 @@
 package containerd
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"unsafe"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"github.com/vishvananda/netlink"
 )
 
-// removeBridge takes the pods' bridge down and deletes it, if it is there: the
-// CNI plugin makes it with the first pod and has nobody to say when the last
-// is gone. (netdevice(7); linux/if_bridge.h.)
-func removeBridge(name string) (err error) {
+// makeBridge makes the pods' bridge as the CNI plugin would with the first pod,
+// so that what listens on its address is reached from the start. One that is
+// there stays as it is.
+func (n Network) makeBridge() (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("deleting the bridge %s: %w", name, err)
+			err = fmt.Errorf("making the bridge %s: %w", n.name, err)
 		}
 	}()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.MTU = n.name, n.mtu
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attributes}); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	bridge, err := netlink.LinkByName(n.name)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	request, err := unix.NewIfreq(name)
+	// Said once, the hardware address stays; else it were the lowest of the pods' and changed with them.
+	if err := netlink.LinkSetHardwareAddr(bridge, bridge.Attrs().HardwareAddr); err != nil {
+		return err
+	}
+	address, err := netlink.ParseAddr(netip.PrefixFrom(n.Gateway(), n.subnet.Bits()).String())
 	if err != nil {
 		return err
 	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request); errors.Is(err, unix.ENODEV) {
+	if err := netlink.AddrAdd(bridge, address); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return netlink.LinkSetUp(bridge)
+}
+
+// filterBridged has the packets that stay within the bridge go through the
+// firewall's tables as well, of this bridge alone: a Service's answer, which
+// comes from a pod beside the one that asked, gets its address back there. That
+// takes br_netfilter.
+func (n Network) filterBridged(ctx context.Context) error {
+	setting := filepath.Join("/sys/class/net", n.name, "bridge/nf_call_iptables")
+	if _, err := os.Stat(setting); err != nil {
+		modprobe := find("modprobe", pathDirs())
+		if modprobe == "" {
+			return errors.New("the kernel has not loaded br_netfilter, and there is no modprobe")
+		}
+		if out, err := exec.CommandContext(ctx, modprobe, "br_netfilter").CombinedOutput(); err != nil {
+			return fmt.Errorf("the kernel has no br_netfilter: modprobe: %w: %s", err, bytes.TrimSpace(out))
+		}
+	}
+	return os.WriteFile(setting, []byte("1"), 0o644)
+}
+
+// idle says whether no pod hangs on the bridge.
+func (n Network) idle() bool {
+	pods, err := os.ReadDir(filepath.Join("/sys/class/net", n.name, "brif"))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(pods) == 0
+}
+
+// removeBridge deletes the pods' bridge, if it is there.
+func (n Network) removeBridge() error {
+	bridge, err := netlink.LinkByName(n.name)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
-	} else if err != nil {
-		return err
 	}
-	request.SetUint16(request.Uint16() &^ unix.IFF_UP)
-	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
-		return err
+	if err == nil {
+		err = netlink.LinkDel(bridge)
 	}
-	// This old call takes the name itself, which no helper of x/sys does.
-	pointer, err := unix.BytePtrFromString(name)
 	if err != nil {
-		return err
-	}
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCBRDELBR, uintptr(unsafe.Pointer(pointer)))
-	runtime.KeepAlive(pointer)
-	if errno != 0 {
-		return errno
+		return fmt.Errorf("deleting the bridge %s: %w", n.name, err)
 	}
 	return nil
 }

@@ -42,15 +42,20 @@ type Config struct {
 	Mirrors map[string]string
 	// Images are archives or OCI layout folders that are asked before any registry.
 	Images []string
+	// Network is what ChooseNetwork has chosen for Dir; Start chooses where nobody has.
+	Network Network
 	// Step, if set, is told of each thing that is ready and how long it took.
 	Step func(name string, took time.Duration)
+	// Lacks, if set, is told in a line each what this machine lacks, and what pods have to do without.
+	Lacks func(line string)
 }
 
 // A Daemon is a containerd that is running, or being started again.
 type Daemon struct {
 	files    layout
 	programs programs
-	network  network
+	network  Network
+	lacks    func(line string)
 	registry *http.Server
 
 	stopping chan struct{} // closed when containerd shall end
@@ -70,7 +75,10 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Daemon{files: layout(dir), stopping: make(chan struct{}), ended: make(chan struct{})}
+	d := &Daemon{files: layout(dir), stopping: make(chan struct{}), ended: make(chan struct{}), network: cfg.Network, lacks: cfg.Lacks}
+	if d.lacks == nil {
+		d.lacks = func(string) {}
+	}
 	if err := d.files.check(); err != nil {
 		return nil, err
 	}
@@ -104,8 +112,13 @@ func (d *Daemon) Endpoint() string { return "unix://" + d.files.socket() }
 
 // Stop ends containerd, with force if it has not ended by itself after five
 // seconds or when ctx ends. Containers go on; Start on the same folder finds
-// them again.
+// them again. Where no pod is left, neither are the bridge and its rules.
 func (d *Daemon) Stop(ctx context.Context) error {
+	return errors.Join(d.end(ctx), d.network.withdraw(ctx))
+}
+
+// end ends containerd and podling's registry.
+func (d *Daemon) end(ctx context.Context) error {
 	d.stop.Do(func() { close(d.stopping) })
 	select {
 	case <-d.ended:
@@ -144,9 +157,11 @@ func (d *Daemon) prepare(ctx context.Context) error {
 	if err := d.files.writeConfig(d.programs); err != nil {
 		return err
 	}
-	var err error
-	if d.network, err = d.files.chooseNetwork(); err != nil {
-		return err
+	if !d.network.subnet.IsValid() {
+		var err error
+		if d.network, err = d.files.chooseNetwork(); err != nil {
+			return err
+		}
 	}
 	return d.files.writeNetwork(d.network)
 }
@@ -172,11 +187,14 @@ func (d *Daemon) serve(set *images.Set, mirrors map[string]string) error {
 // start starts containerd and its minder and waits for the CRI.
 func (d *Daemon) start(ctx context.Context) error {
 	forwarded := make(chan error, 1)
-	go func() { forwarded <- d.network.forward(ctx) }()
+	if err := d.network.makeBridge(); err != nil {
+		d.lacks(fmt.Sprintf("pods get no addresses: %v", err))
+	}
+	go func() { forwarded <- d.network.forward(ctx, d.lacks) }()
 	p, err := d.launch()
 	if err != nil {
 		<-forwarded
-		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
+		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
 	answers, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -195,11 +213,11 @@ func (d *Daemon) start(ctx context.Context) error {
 			p.end(ctx)
 		}
 		<-forwarded
-		return errors.Join(err, d.network.unforward(context.WithoutCancel(ctx)))
+		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
 	go d.mind(p)
 	if err := <-forwarded; err != nil {
-		klog.InfoS("Pods cannot reach beyond this machine", "reason", err)
+		d.lacks(fmt.Sprintf("pods cannot reach beyond this machine: %v", err))
 	}
 	return nil
 }

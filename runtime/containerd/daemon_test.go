@@ -391,7 +391,7 @@ func wantNothingLeft(t *testing.T, d *Daemon) {
 	wantNoRules(t, d.network)
 }
 
-func wantNoRules(t *testing.T, n network) {
+func wantNoRules(t *testing.T, n Network) {
 	t.Helper()
 	for _, rule := range n.rules() {
 		if iptablesRule(t.Context(), iptables(), "-C", rule) == nil {

@@ -14,13 +14,37 @@ import (
 	"strings"
 )
 
-// A network is the bridge that a daemon's pods hang on. Each daemon has its
+// A Network is the bridge that a daemon's pods hang on. Each daemon has its
 // own, so that several can run on one machine.
-type network struct {
+type Network struct {
 	name   string // of the CNI network, of the bridge, and in the firewall rules' comment
 	subnet netip.Prefix
 	mtu    int
 }
+
+// ChooseNetwork is the network that the daemon on that folder would have if it
+// started now: that of its last start where it still can, else a free one.
+func ChooseNetwork(dir string) (Network, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Network{}, err
+	}
+	n, err := layout(dir).chooseNetwork()
+	if err != nil {
+		return Network{}, fmt.Errorf("preparing containerd in %s: %w", dir, err)
+	}
+	return n, nil
+}
+
+// Bridge is the name of the pods' bridge.
+func (n Network) Bridge() string { return n.name }
+
+// Gateway is the machine's address on the bridge, the subnet's first: pods reach it whatever else
+// the machine's networks are.
+func (n Network) Gateway() netip.Addr { return n.subnet.Addr().Next() }
+
+// Subnet is where the pods' addresses are from.
+func (n Network) Subnet() netip.Prefix { return n.subnet }
 
 // The subnets to choose from: /20s (4,094 pods) of 10.160.0.0/11, which no
 // well-known tool takes by default.
@@ -67,9 +91,9 @@ func (l layout) conflist() string { return filepath.Join(l.cni(), "10-podling.co
 
 // chooseNetwork keeps the network of the daemon's last start where it still
 // can, because its containers have addresses of it; else it picks a free one.
-func (l layout) chooseNetwork() (network, error) {
+func (l layout) chooseNetwork() (Network, error) {
 	hash := sha256.Sum256([]byte(l))
-	n := network{name: fmt.Sprintf("podling%x", hash[:4])} // 15 letters, as long as an interface's name may be
+	n := Network{name: fmt.Sprintf("podling%x", hash[:4])} // 15 letters, as long as an interface's name may be
 	taken, mtu, err := n.hostNetworks()
 	if err != nil {
 		return n, err
@@ -124,7 +148,7 @@ func (l layout) lastSubnet() (netip.Prefix, error) {
 
 // hostNetworks are the IPv4 networks that the machine has an address in or a
 // route to, this network's own bridge left out, and the MTU of the way outside.
-func (n network) hostNetworks() ([]netip.Prefix, int, error) {
+func (n Network) hostNetworks() ([]netip.Prefix, int, error) {
 	var taken []netip.Prefix
 	mtu := 1500
 	interfaces, err := net.Interfaces()
@@ -175,7 +199,7 @@ func (n network) hostNetworks() ([]netip.Prefix, int, error) {
 // writeNetwork writes the CNI configuration. Masquerading is not the bridge
 // plugin's: it would run iptables some five times for each pod, where one rule
 // for the subnet does (see forward.go).
-func (l layout) writeNetwork(n network) error {
+func (l layout) writeNetwork(n Network) error {
 	portmap := plugin{Type: "portmap", Capabilities: map[string]bool{"portMappings": true}}
 	if iptables() != "" {
 		portmap.Backend = "iptables" // said here, the plugin need not find out for each pod

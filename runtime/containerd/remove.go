@@ -20,6 +20,12 @@ import (
 const (
 	// atOnce is how many pods are removed side by side.
 	atOnce = 8
+	// podsPatience is how long the runtime has to remove all pods, and podPatience how much more it has
+	// for each, before the rest is removed without it.
+	podsPatience = 20 * time.Second
+	podPatience  = 500 * time.Millisecond
+	// restPatience is how long all that is left has to end then.
+	restPatience = 20 * time.Second
 	// answerPatience is how long a containerd that is just being started again
 	// may take to answer before its pods are removed without it.
 	answerPatience = 3 * time.Second
@@ -33,7 +39,10 @@ const (
 // rules, and the folder. What the runtime does not remove by itself, because it
 // is dead or broken, is removed without it.
 func (d *Daemon) RemoveAll(ctx context.Context) error {
-	errs := []error{d.removePods(ctx), d.Stop(ctx)}
+	errs := []error{d.removePods(ctx)}
+	ctx, cancel := context.WithTimeout(ctx, restPatience)
+	defer cancel()
+	errs = append(errs, d.end(ctx))
 	if shims, err := processesWith("-address", d.files.socket()); err != nil {
 		errs = append(errs, err)
 	} else {
@@ -43,7 +52,7 @@ func (d *Daemon) RemoveAll(ctx context.Context) error {
 		d.network.forget(),
 		unmountBelow(string(d.files)),
 		d.network.unforward(ctx),
-		removeBridge(d.network.name),
+		d.network.removeBridge(),
 		os.RemoveAll(string(d.files)))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing containerd's %s: %w", d.files, err)
@@ -65,6 +74,8 @@ func (d *Daemon) removePods(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	ctx, cancel = context.WithTimeout(ctx, podsPatience+time.Duration(len(pods))*podPatience)
+	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, pod := range pods {
@@ -105,7 +116,7 @@ func endShims(ctx context.Context, shims []int) error {
 
 // forget removes what the CNI library has cached of pods that the runtime did
 // not remove.
-func (n network) forget() error {
+func (n Network) forget() error {
 	cached, err := filepath.Glob(filepath.Join(cniCache, n.name+"-*"))
 	for _, file := range cached {
 		err = errors.Join(err, os.Remove(file))

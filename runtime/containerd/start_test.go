@@ -100,7 +100,7 @@ func TestSubnetsDoNotClash(t *testing.T) {
 		t.Errorf("subnets %v and %v", a.subnet, b.subnet)
 	}
 	// A kept subnet wins over the one that the folder's name gives.
-	kept := network{name: a.name, subnet: netip.MustParsePrefix("10.191.240.0/20"), mtu: 1500}
+	kept := Network{name: a.name, subnet: netip.MustParsePrefix("10.191.240.0/20"), mtu: 1500}
 	if err := one.writeNetwork(kept); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestHostsFiles(t *testing.T) {
 // Masquerading by the bridge plugin would run iptables for each pod.
 func TestNetworkIsWritten(t *testing.T) {
 	l := layout(t.TempDir())
-	n := network{name: "podling12345678", subnet: netip.MustParsePrefix("10.160.16.0/20"), mtu: 1400}
+	n := Network{name: "podling12345678", subnet: netip.MustParsePrefix("10.160.16.0/20"), mtu: 1400}
 	if err := l.writeNetwork(n); err != nil {
 		t.Fatal(err)
 	}
