@@ -91,7 +91,7 @@ func sleeper(t *testing.T) string {
 // TestStuckShim: a shim that still counts a container when its sandbox is stopped is ended.
 func TestStuckShim(t *testing.T) {
 	m := newMachine(t)
-	sandbox, _ := m.run("p", nil, nil, "sleep", "3600")
+	sandbox, id := m.run("p", nil, nil, "sleep", "3600")
 	shim, err := readShim(filepath.Join(m.daemon.files.tasks(), sandbox))
 	if err != nil {
 		t.Fatal(err)
@@ -111,5 +111,12 @@ func TestStuckShim(t *testing.T) {
 			return fmt.Errorf("process %d is there", pids[0])
 		}
 		return nil
+	})
+	m.within(10*time.Second, "containerd hears of it", func() error {
+		r, err := m.cri.ContainerStatus(t.Context(), id, false)
+		if err == nil && r.GetStatus().GetState() == runtimeapi.ContainerState_CONTAINER_RUNNING {
+			err = fmt.Errorf("container %s runs", id)
+		}
+		return err
 	})
 }
