@@ -72,6 +72,10 @@ test: build vet staticcheck ## vet, staticcheck, unit tests, and the conformance
 conformance: build ## all conformance scenarios, and the score
 	go run ./conformance/cmd/podling-conformance
 
+.PHONY: faults
+faults: build ## podling, containerd, shims, the API server killed at each step of a pod's life, and the table (root, an hour; FAULTS='-times 1 -faults podling')
+	go run ./conformance/cmd/podling-faults $(FAULTS)
+
 .PHONY: e2e
 e2e: build ## upstream's own e2e specs of the node on podling, and the score (docs/e2e.md)
 	tools/need.sh curl

@@ -94,7 +94,7 @@ func startNode(as member, r *containerRuntime, network *podNetwork, o Options, d
 		RootDir:     filepath.Join(dir, "kubelet"),
 		LogDir:      filepath.Join(dir, "log", "pods"),
 		Client:      as.Config,
-		Runtime:     r.cri,
+		Runtime:     r.service(),
 		Images:      r.cri,
 		ServingCert: as.ServingCert,
 		Renewed:     as.renewed,

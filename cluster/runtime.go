@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	internalapi "k8s.io/cri-api/pkg/apis"
 	kubetypes "k8s.io/kubernetes/pkg/kubelet/types"
 
 	"github.com/podling/podling/kubelet/static"
@@ -54,6 +55,14 @@ func startRuntime(ctx context.Context, o Options, dir string, network containerd
 		step("container runtime", time.Since(began))
 	}
 	return r, nil
+}
+
+// service is what the node runs containers with.
+func (r *containerRuntime) service() internalapi.RuntimeService {
+	if r.daemon == nil {
+		return r.cri
+	}
+	return r.daemon.Remembering(r.cri)
 }
 
 // noteOwn remembers which pods are this cluster's, while its API can still tell: a runtime that is

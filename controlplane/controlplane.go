@@ -22,6 +22,8 @@ const (
 	readyTimeout = 60 * time.Second
 	// stopTimeout is how long a control plane that could not be started has to end.
 	stopTimeout = 15 * time.Second
+	// stopBroken is how long one whose etcd gave up has to end.
+	stopBroken = 5 * time.Second
 )
 
 // Config says how a control plane is run.
@@ -126,6 +128,7 @@ func (c *ControlPlane) startStorage(ctx context.Context, cfg Config, step func(s
 	if err != nil {
 		return nil, nil, err
 	}
+	c.etcd.watch(c.failure.report)
 	answers := make(chan error, 1)
 	go func() {
 		err := c.etcd.wait(ctx)
@@ -202,11 +205,17 @@ func (c *ControlPlane) Stop(ctx context.Context) error {
 
 func (c *ControlPlane) end(ctx context.Context) error {
 	c.failure.disarm()
+	if c.etcd != nil && c.etcd.broken() {
+		c.etcd.stop() // first, and the rest has to end without its answers
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stopBroken)
+		defer cancel()
+	}
 	err := c.workers.stop(ctx)
 	if c.apiServer.served() {
 		err = errors.Join(err, c.apiServer.stop(ctx))
 	}
-	if c.etcd != nil {
+	if c.etcd != nil && !c.etcd.broken() {
 		c.etcd.stop()
 	}
 	if c.addresses.listener != nil && !c.apiServer.served() { // it closes its listener itself

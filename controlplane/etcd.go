@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -32,6 +34,9 @@ const (
 
 	// etcdProbeTimeout bounds the first question to an etcd that is not ours.
 	etcdProbeTimeout = 5 * time.Second
+
+	// etcdBrokenTimeout is how long an etcd that gave up has to end.
+	etcdBrokenTimeout = time.Second
 )
 
 // etcd is the embedded etcd: one member, reachable through a socket that only this user can open,
@@ -41,11 +46,34 @@ type etcd struct {
 	endpoint  string
 	socketDir string // to be removed with it, where the data folder's path is too long for a socket
 	release   func() // ends what calls it in this process
+	gaveUp    *gaveUp
+}
+
+// gaveUp is where etcd gives up: it would end the process, because it cannot write its files (the disk is
+// full) or they are damaged. Only the goroutine ends that found out; the rest of etcd answers nobody.
+type gaveUp struct {
+	once sync.Once
+	done chan struct{} // closed then; err is written before
+	err  error
+}
+
+// OnWrite is called with what etcd said last.
+func (g *gaveUp) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
+	g.once.Do(func() {
+		g.err = fmt.Errorf("etcd gave up: %s", entry.Message)
+		for _, f := range fields {
+			if err, ok := f.Interface.(error); ok && f.Type == zapcore.ErrorType {
+				g.err = fmt.Errorf("%w: %w", g.err, err)
+			}
+		}
+		close(g.done)
+	})
+	runtime.Goexit()
 }
 
 // startEtcd starts it on the folder dir. It is not yet ready to answer, but can be connected to.
 func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd, error) {
-	e := &etcd{release: func() {}}
+	e := &etcd{release: func() {}, gaveUp: &gaveUp{done: make(chan struct{})}}
 	socket := filepath.Join(dir, "client.sock")
 	if len(socket) > maxSocketPath {
 		short, err := os.MkdirTemp("", "podling-etcd-")
@@ -68,7 +96,7 @@ func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd
 	cfg.UnsafeNoFsync = !fsync
 	cfg.EnableGRPCGateway = false
 	cfg.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration // 0 would warn of each request
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(log, level))
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(etcdLogger(log, level, e.gaveUp))
 
 	var err error
 	e.server, err = launchEtcd(cfg)
@@ -79,12 +107,11 @@ func startEtcd(dir string, fsync bool, log *os.File, level zapcore.Level) (*etcd
 	return e, nil
 }
 
-// etcdLogger writes to the log. Where etcd would end the process, because its files are damaged, it
-// ends the goroutine that asked.
-func etcdLogger(log *os.File, level zapcore.Level) *zap.Logger {
+// etcdLogger writes to the log. Where etcd would end the process, gaveUp is told.
+func etcdLogger(log *os.File, level zapcore.Level, gaveUp *gaveUp) *zap.Logger {
 	layout := zap.NewDevelopmentEncoderConfig()
 	core := zapcore.NewCore(zapcore.NewConsoleEncoder(layout), zapcore.Lock(log), level)
-	return zap.New(core, zap.WithFatalHook(zapcore.WriteThenGoexit)).Named("etcd")
+	return zap.New(core, zap.WithFatalHook(gaveUp)).Named("etcd")
 }
 
 // launchEtcd turns etcd's ways to give up (exit, panic) into errors.
@@ -118,11 +145,45 @@ func (e *etcd) wait(ctx context.Context) error {
 	}
 }
 
-// stop ends it and returns when its files are closed.
+// watch tells failed should etcd give up.
+func (e *etcd) watch(failed func(error)) {
+	go func() {
+		select {
+		case <-e.gaveUp.done:
+			failed(e.gaveUp.err)
+		case <-e.server.Server.StopNotify():
+		}
+	}()
+}
+
+// broken: etcd gave up.
+func (e *etcd) broken() bool {
+	select {
+	case <-e.gaveUp.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends it and returns when its files are closed. One that gave up would wait for ever for the part of
+// it that has ended, and is left as it is: what it wrote is read again by the next start.
 func (e *etcd) stop() {
 	e.release()
 	if e.server != nil {
-		e.server.Close()
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			e.server.Close()
+		}()
+		select {
+		case <-closed:
+		case <-e.gaveUp.done:
+			select {
+			case <-closed:
+			case <-time.After(etcdBrokenTimeout):
+			}
+		}
 	}
 	if e.socketDir != "" {
 		os.RemoveAll(e.socketDir)

@@ -10,9 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -104,6 +106,32 @@ func TestEtcdClientsAreQuiet(t *testing.T) {
 	defer etcd.stop()
 	if err := c.Stop(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEtcdGivesUp: an etcd that cannot write, as on a full disk, ends the control plane, which says why
+// and does not hang.
+func TestEtcdGivesUp(t *testing.T) {
+	c, err := Start(t.Context(), Config{DataDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go c.etcd.gaveUp.OnWrite(&zapcore.CheckedEntry{Entry: zapcore.Entry{Message: "failed to save"}}, []zapcore.Field{zap.Error(syscall.ENOSPC)})
+	select {
+	case <-c.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("it goes on")
+	}
+	if err := c.Err(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "etcd gave up: failed to save") {
+		t.Errorf("it ended for %v", err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- c.Stop(t.Context()) }()
+	select {
+	case err := <-stopped:
+		t.Logf("what else there was to say: %v", err)
+	case <-time.After(20 * time.Second):
+		t.Error("it does not end")
 	}
 }
 

@@ -27,9 +27,10 @@ func (b Backoff) expired(since time.Time) bool {
 }
 
 // Until is the end of the back-off that began at since, and whether there is
-// one to wait for at now.
+// one to wait for at now. If since is yet to come the clock was put back, and nobody can tell how
+// long ago it was: there is nothing to wait for.
 func (b Backoff) Until(key string, since, now time.Time) (time.Time, bool) {
-	if b.Delay == 0 || b.Key != key || b.expired(since) {
+	if b.Delay == 0 || b.Key != key || b.expired(since) || now.Before(since) {
 		return time.Time{}, false
 	}
 	end := since.Add(b.Delay)

@@ -186,7 +186,9 @@ func (l *life) checkStart(c *v1.Container, a Action) {
 	}
 	if n := l.seen.newest(c.Name); n != nil && n.State == Running {
 		l.fail("container %s is to start although it runs", c.Name)
-	} else if n != nil && a.Restarts <= n.RestartCount {
+	} else if n != nil && n.State == Created && a.Restarts != n.RestartCount {
+		l.fail("container %s is to start with restart count %d, and had %d when it was made and not started", c.Name, a.Restarts, n.RestartCount)
+	} else if n != nil && n.State != Created && a.Restarts <= n.RestartCount {
 		l.fail("container %s is to start with restart count %d, and had %d before", c.Name, a.Restarts, n.RestartCount)
 	}
 	if l.once(c) && l.ran[l.spread(c.Name)] > 0 {

@@ -30,8 +30,8 @@ func settling(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) (un
 	}
 	box := &seen.Sandboxes[0]
 	shared := pod.Spec.ShareProcessNamespace != nil && *pod.Spec.ShareProcessNamespace
-	wait := func(end time.Time) {
-		if now.Before(end) && until.Before(end) {
+	wait := func(since time.Time, d time.Duration) {
+		if end := since.Add(d); now.Before(end) && until.Before(end) && !now.Before(since) { // else the clock was put back
 			until = end
 		}
 	}
@@ -41,14 +41,14 @@ func settling(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) (un
 		case c.SandboxID != box.ID:
 		case c.State == Running && shared && !box.Ready:
 			// The first process of their namespace ended, and all were killed with it.
-			wait(box.LostAt.Add(killedTogether))
+			wait(box.LostAt, killedTogether)
 		case c.State != Exited || !box.Ready || seen.Stopped[c.ID] || endKnown(old, c):
 		case shared && c.ExitCode == 137:
-			wait(c.FinishedAt.Add(killedTogether))
+			wait(c.FinishedAt, killedTogether)
 		case c.FinishedAt.Sub(c.StartedAt) < shortLife:
 			// Containers that were started one after the other and live equally long.
 			if gap, ok := companion(pod, seen, c); ok {
-				wait(c.FinishedAt.Add(gap + lateness))
+				wait(c.FinishedAt, gap+lateness)
 			}
 		}
 	}

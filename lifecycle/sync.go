@@ -87,9 +87,14 @@ func start(pod *v1.Pod, seen *Observed, p *Plan, st *starts, c *v1.Container, st
 	}
 	a := Action{Verb: StartContainer, Container: c.Name, Cause: "the container has not run yet", Needed: needed}
 	n := seen.newest(c.Name)
-	if s := find(statuses, c.Name); n != nil {
+	switch s := find(statuses, c.Name); {
+	case n != nil && n.State == Created:
+		// Upstream counts one that was made and not started as a restart (startContainer in
+		// pkg/kubelet/kuberuntime/kuberuntime_container.go), although nothing of it ever ran.
+		a.Restarts = max(n.RestartCount, s.RestartCount)
+	case n != nil:
 		a.Restarts, a.Cause = max(n.RestartCount, s.RestartCount)+1, "the container ended and is to run again"
-	} else if s.LastTerminationState.Terminated != nil {
+	case s.LastTerminationState.Terminated != nil:
 		a.Restarts = s.RestartCount
 	}
 	if b, ok := st.next[c.Name]; ok {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -69,6 +70,9 @@ func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus)
 	if n, err := strconv.ParseInt(s.GetAnnotations()[annotationRestartCount], 10, 32); err == nil {
 		c.RestartCount = int32(n)
 	}
+	if neverBegan(s) {
+		c.State = lifecycle.Created
+	}
 	if c.State != lifecycle.Created {
 		c.StartedAt = time.Unix(0, s.GetStartedAt())
 	}
@@ -82,6 +86,15 @@ func containerFact(runtimeName, sandboxID string, s *runtimeapi.ContainerStatus)
 		}
 	}
 	return c
+}
+
+// neverBegan: the start of the container was cut off before there was a process, because the node that
+// asked for it died. It has not failed, and is started like one that was made and not started.
+// (containerd says so: StartContainer in internal/cri/server/container_start.go. What it calls "failed to
+// start containerd task" may have begun, and was killed.)
+func neverBegan(s *runtimeapi.ContainerStatus) bool {
+	return s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.GetReason() == "StartError" && s.GetStartedAt() == 0 &&
+		strings.Contains(s.GetMessage(), "failed to create containerd task: ") && strings.HasSuffix(s.GetMessage(), "context canceled")
 }
 
 func user(u *runtimeapi.ContainerUser) *v1.ContainerUser {
@@ -186,8 +199,8 @@ func upsert(list []lifecycle.Container, c lifecycle.Container) []lifecycle.Conta
 		}
 	}
 	out = append(out, c)
-	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { // virtual time may stand still between two
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.RestartCount, a.RestartCount))
+	slices.SortStableFunc(out, func(a, b lifecycle.Container) int { // by times last: the clock may have stood still, or was put back
+		return cmp.Or(cmp.Compare(b.RestartCount, a.RestartCount), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	return out
 }
@@ -208,7 +221,7 @@ func upsertSandbox(list []lifecycle.Sandbox, s lifecycle.Sandbox) []lifecycle.Sa
 	}
 	out = append(out, s)
 	slices.SortStableFunc(out, func(a, b lifecycle.Sandbox) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.Attempt, a.Attempt))
+		return cmp.Or(cmp.Compare(b.Attempt, a.Attempt), b.CreatedAt.Compare(a.CreatedAt))
 	})
 	return out
 }

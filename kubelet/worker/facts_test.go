@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/podling/podling/lifecycle"
 )
@@ -22,6 +23,39 @@ func TestNewestOfOneMoment(t *testing.T) {
 	}
 	if list[0].ID != "c" || list[2].ID != "a" {
 		t.Errorf("the newest comes first, not %v", list)
+	}
+}
+
+// When the clock is put back between two starts, the newer one is still the newer one.
+func TestNewestWhenTheClockIsPutBack(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	list := upsert(nil, lifecycle.Container{ID: "old", Name: "main", CreatedAt: noon, State: lifecycle.Exited})
+	list = upsert(list, lifecycle.Container{ID: "new", Name: "main", CreatedAt: noon.Add(-time.Hour), RestartCount: 1, State: lifecycle.Running})
+	if list[0].ID != "new" {
+		t.Errorf("the newest container comes first, not %v", list)
+	}
+	boxes := upsertSandbox(nil, lifecycle.Sandbox{ID: "old", CreatedAt: noon})
+	boxes = upsertSandbox(boxes, lifecycle.Sandbox{ID: "new", CreatedAt: noon.Add(-time.Hour), Attempt: 1, Ready: true})
+	if boxes[0].ID != "new" {
+		t.Errorf("the newest sandbox comes first, not %v", boxes)
+	}
+}
+
+// A start that was cut off with the node that asked for it is no start that failed.
+func TestNeverBegan(t *testing.T) {
+	for message, want := range map[string]lifecycle.ContainerState{
+		"failed to create containerd task: failed to create shim task: context canceled":                          lifecycle.Created,
+		`failed to start containerd task "0123": context canceled`:                                                lifecycle.Exited,
+		`failed to create containerd task: failed to create shim task: exec: "nosuch": executable file not found`: lifecycle.Exited,
+	} {
+		s := &runtimeapi.ContainerStatus{State: runtimeapi.ContainerState_CONTAINER_EXITED, Reason: "StartError", ExitCode: 128, Message: message}
+		if got := containerFact("containerd", "box", s); got.State != want {
+			t.Errorf("%q: %s, want %s", message, got.State, want)
+		}
+		s.StartedAt = 1
+		if got := containerFact("containerd", "box", s); got.State != lifecycle.Exited {
+			t.Errorf("%q of one that started: %s", message, got.State)
+		}
 	}
 }
 

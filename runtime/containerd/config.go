@@ -3,6 +3,7 @@ package containerd
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,11 +17,14 @@ import (
 // layout names the files below a daemon's folder.
 type layout string
 
-func (l layout) config() string    { return filepath.Join(string(l), "containerd.toml") }
-func (l layout) socket() string    { return filepath.Join(string(l), "containerd.sock") }
-func (l layout) log() string       { return filepath.Join(string(l), "containerd.log") }
-func (l layout) root() string      { return filepath.Join(string(l), "root") }
-func (l layout) state() string     { return filepath.Join(string(l), "state") }
+func (l layout) config() string { return filepath.Join(string(l), "containerd.toml") }
+func (l layout) socket() string { return filepath.Join(string(l), "containerd.sock") }
+func (l layout) log() string    { return filepath.Join(string(l), "containerd.log") }
+func (l layout) root() string   { return filepath.Join(string(l), "root") }
+func (l layout) state() string  { return filepath.Join(string(l), "state") }
+func (l layout) tasks() string {
+	return filepath.Join(l.state(), "io.containerd.runtime.v2.task", "k8s.io")
+}
 func (l layout) boot() string      { return filepath.Join(string(l), "boot") }
 func (l layout) certs() string     { return filepath.Join(string(l), "certs.d") }
 func (l layout) cni() string       { return filepath.Join(string(l), "cni") }
@@ -142,13 +146,21 @@ func snapshotterFor(dir string) (string, error) {
 
 // freshState removes what containerd noted about running containers before
 // the machine was last started: none of them runs any more.
+//
+// Of tasks that a containerd was removing when it was killed it removes the rest: containerd gives
+// their folders a name with a dot, once nothing is mounted there, and takes no notice of those later
+// (atomicDelete in core/runtime/v2/bundle.go).
 func (l layout) freshState() error {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return err
 	}
 	if last, err := os.ReadFile(l.boot()); err == nil && bytes.Equal(last, id) {
-		return nil
+		half, err := filepath.Glob(filepath.Join(l.tasks(), ".?*"))
+		for _, folder := range half {
+			err = errors.Join(err, os.RemoveAll(folder))
+		}
+		return err
 	}
 	if err := os.RemoveAll(l.state()); err != nil {
 		return err

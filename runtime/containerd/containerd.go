@@ -147,6 +147,7 @@ func (d *Daemon) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(string(d.files), 0o711); err != nil {
 		return err
 	}
+	d.files.keepEnds() // of which that one may die before it has written them down
 	if err := endLeftBehind(ctx, d.files); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package containerd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -41,6 +40,10 @@ func (d *Daemon) launch() (*process, error) {
 		return nil, err
 	}
 	defer log.Close() // containerd has its own handle
+	if err := endForgottenShims(d.files); err != nil {
+		klog.ErrorS(err, "Shims that nobody minds any more are left")
+	}
+	d.files.keepEnds() // that nobody has seen
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
 	path := append([]string{filepath.Dir(d.programs.containerd)}, pathDirs()...)
 	cmd.Env = append(os.Environ(), "PATH="+strings.Join(path, string(filepath.ListSeparator)))
@@ -65,6 +68,7 @@ func (d *Daemon) mind(p *process) {
 	for {
 		select {
 		case <-d.stopping:
+			d.files.keepEnds() // which containerd may not get round to writing down
 			p.end(context.Background())
 			return
 		case <-p.exited:
@@ -139,13 +143,12 @@ func processesWith(flag, value string) ([]int, error) {
 		if err != nil {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		args, err := arguments(pid)
 		if err != nil {
 			continue // ended meanwhile
 		}
-		args := bytes.Split(b, []byte{0})
-		i := slices.IndexFunc(args, func(a []byte) bool { return string(a) == flag })
-		if i >= 0 && i+1 < len(args) && string(args[i+1]) == value && pid != os.Getpid() {
+		i := slices.Index(args, flag)
+		if i >= 0 && i+1 < len(args) && args[i+1] == value && pid != os.Getpid() {
 			pids = append(pids, pid)
 		}
 	}

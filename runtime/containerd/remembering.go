@@ -1,0 +1,84 @@
+package containerd
+
+import (
+	"context"
+
+	internalapi "k8s.io/cri-api/pkg/apis"
+	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// What containerd says of a container of which it does not know how it ended (unknownExitCode and
+// unknownExitReason in internal/cri/server/helpers.go), and of others.
+const (
+	unknownExitCode, unknownExitReason = 255, "Unknown"
+	completed, failed                  = "Completed", "Error"
+)
+
+// Remembering gives the daemon's runtime service with what containerd has forgotten: how containers
+// ended while it did not run.
+func (d *Daemon) Remembering(service internalapi.RuntimeService) internalapi.RuntimeService {
+	return remembering{service, d.files}
+}
+
+type remembering struct {
+	internalapi.RuntimeService
+	files layout
+}
+
+func (r remembering) ContainerStatus(ctx context.Context, id string, verbose bool) (*runtimeapi.ContainerStatusResponse, error) {
+	response, err := r.RuntimeService.ContainerStatus(ctx, id, verbose)
+	if err == nil {
+		r.remember(response.GetStatus())
+	}
+	return response, err
+}
+
+func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtimeapi.ContainerEventResponse, joined func(runtimeapi.RuntimeService_GetContainerEventsClient)) error {
+	heard := make(chan *runtimeapi.ContainerEventResponse)
+	defer close(heard) // once nobody sends any more
+	go func() {
+		for e := range heard {
+			for _, s := range e.GetContainersStatuses() {
+				r.remember(s)
+			}
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return r.RuntimeService.GetContainerEvents(ctx, heard, joined)
+}
+
+// ListContainers tells of those that ended before containerd wrote down that they had begun.
+func (r remembering) ListContainers(ctx context.Context, filter *runtimeapi.ContainerFilter) ([]*runtimeapi.Container, error) {
+	list, err := r.RuntimeService.ListContainers(ctx, filter)
+	for _, c := range list {
+		if c.State != runtimeapi.ContainerState_CONTAINER_CREATED {
+			continue
+		}
+		if _, ended := r.files.readEnd(c.Id); ended {
+			c.State = runtimeapi.ContainerState_CONTAINER_EXITED
+		}
+	}
+	return list, err
+}
+
+// remember puts right what is said of a container that has ended.
+func (r remembering) remember(s *runtimeapi.ContainerStatus) {
+	unknown := s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.ExitCode == unknownExitCode && s.Reason == unknownExitReason
+	if !unknown && s.GetState() != runtimeapi.ContainerState_CONTAINER_CREATED {
+		return
+	}
+	e, known := r.files.readEnd(s.Id)
+	if !known {
+		return
+	}
+	s.State, s.ExitCode, s.FinishedAt, s.Reason = runtimeapi.ContainerState_CONTAINER_EXITED, int32(e.ExitCode), e.At.UnixNano(), failed
+	if e.ExitCode == 0 {
+		s.Reason = completed
+	}
+	if s.StartedAt == 0 {
+		s.StartedAt = s.CreatedAt // it was soon after
+	}
+}

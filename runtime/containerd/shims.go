@@ -1,0 +1,120 @@
+package containerd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/containerd/containerd/api/runtime/task/v3"
+	"k8s.io/klog/v2"
+)
+
+// A shim that was making a container when its containerd was killed counts that container for ever and
+// does not end when it is told to (Shutdown in cmd/containerd-shim-runc-v2/task/service.go). containerd
+// deletes what it has of the sandbox all the same, and nobody minds the shim any more.
+const (
+	// leaving is how long a shim may take to end after its sandbox has.
+	leaving = 2 * time.Second
+	// leavingPause is the time between two looks.
+	leavingPause = 20 * time.Millisecond
+)
+
+// StopPodSandbox ends the sandbox's shim too, should it stay.
+func (r remembering) StopPodSandbox(ctx context.Context, id string) error {
+	bundle := filepath.Join(r.files.tasks(), id)
+	shim, known := readShim(bundle)
+	if err := r.RuntimeService.StopPodSandbox(ctx, id); err != nil || known != nil {
+		return err
+	}
+	for end := time.Now().Add(leaving); time.Now().Before(end); time.Sleep(leavingPause) {
+		if _, err := os.Stat(bundle); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return nil // containerd has not let go of it
+		}
+		client, err := shim.dial()
+		if err != nil {
+			return nil // it has ended
+		}
+		client.Close() // was only to see whether it answers
+	}
+	if err := shim.kill(ctx, id); err != nil {
+		klog.ErrorS(err, "A shim that was left without a task does not end; the next start tries again", "sandbox", id)
+	}
+	return nil
+}
+
+// kill ends the shim of a sandbox.
+func (s shim) kill(ctx context.Context, sandbox string) error {
+	client, err := s.dial()
+	if err != nil {
+		return nil // it has ended
+	}
+	defer client.Close() // was only asked
+	ctx, cancel := context.WithTimeout(ctx, shimPatience)
+	defer cancel()
+	r, err := task.NewTTRPCTaskClient(client).Connect(ctx, &task.ConnectRequest{ID: sandbox})
+	if err != nil {
+		return err
+	}
+	pid := int(r.ShimPid)
+	if id, err := shimOf(pid); err != nil || id != sandbox {
+		return fmt.Errorf("process %d says that it is the shim of sandbox %s, and is not (%w)", pid, sandbox, err)
+	}
+	return endShim(pid, sandbox)
+}
+
+// endForgottenShims ends the shims of this folder that have no task: those of sandboxes that were
+// being made or removed when their containerd was killed. To be called while no containerd runs.
+func endForgottenShims(l layout) error {
+	pids, err := processesWith("-address", l.socket())
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		id, err := shimOf(pid)
+		if err != nil {
+			continue // it has ended
+		}
+		if _, err := os.Stat(filepath.Join(l.tasks(), id)); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := endShim(pid, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shimOf is the sandbox whose shim a process is.
+func shimOf(pid int) (string, error) {
+	args, err := arguments(pid)
+	if err != nil {
+		return "", err
+	}
+	i := slices.Index(args, "-id")
+	if !strings.Contains(filepath.Base(args[0]), "containerd-shim") || i < 0 || i+1 == len(args) {
+		return "", fmt.Errorf("process %d is no shim", pid)
+	}
+	return args[i+1], nil
+}
+
+func endShim(pid int, sandbox string) error {
+	klog.InfoS("A shim that was left without a task is ended", "sandbox", sandbox, "pid", pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+		return fmt.Errorf("ending shim %d: %w", pid, err)
+	}
+	return nil
+}
+
+// arguments are a process's.
+func arguments(pid int) ([]string, error) {
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+	return strings.Split(string(raw), "\x00"), err
+}
