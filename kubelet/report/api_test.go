@@ -27,6 +27,7 @@ type api struct {
 	mu   sync.Mutex
 	n    int
 	down bool
+	cold bool // has just started: what it deletes it does not find yet
 	pods map[string]*v1.Pod
 	log  []string // what was done, in order
 }
@@ -53,6 +54,7 @@ func newAPI(t *testing.T, seen func(pod *v1.Pod, gone bool)) *api {
 	a.AddReactor("update", "pods", reactor(a.update))
 	a.AddReactor("patch", "pods", reactor(a.patch))
 	a.AddReactor("delete", "pods", reactor(a.delete))
+	a.AddReactor("list", "pods", a.list)
 	go func() {
 		for tell := range a.watch {
 			tell()
@@ -130,10 +132,24 @@ func (a *api) patch(action clienttesting.Action) (*v1.Pod, bool, error) {
 	return a.note("status "+pod.Labels["is"]+" "+pod.Status.Message, pod), false, nil
 }
 
+// list knows the field selector of one pod of the node alone.
+func (a *api) list(action clienttesting.Action) (bool, runtime.Object, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	which := action.(clienttesting.ListAction).GetListRestrictions().Fields
+	name, _ := which.RequiresExactMatch("metadata.name")
+	node, _ := which.RequiresExactMatch("spec.nodeName")
+	list := &v1.PodList{}
+	if pod := a.pods[name]; pod != nil && pod.Spec.NodeName == node {
+		list.Items = append(list.Items, *pod.DeepCopy())
+	}
+	return true, list, nil
+}
+
 func (a *api) delete(action clienttesting.Action) (*v1.Pod, bool, error) {
 	d := action.(clienttesting.DeleteActionImpl)
 	pod := a.pods[d.Name]
-	if pod == nil {
+	if pod == nil || a.cold {
 		return nil, false, apierrors.NewNotFound(v1.Resource("pods"), d.Name)
 	}
 	if p := d.DeleteOptions.Preconditions; p != nil && *p.UID != pod.UID {

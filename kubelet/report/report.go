@@ -5,6 +5,7 @@ package report
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -330,10 +331,26 @@ func (q *queue) done(next write, version string) {
 
 func (r *Reporter) delete(pod *v1.Pod) error {
 	var now int64
-	return r.client.CoreV1().Pods(pod.Namespace).Delete(r.ctx, pod.Name, metav1.DeleteOptions{
+	err := r.client.CoreV1().Pods(pod.Namespace).Delete(r.ctx, pod.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &now,
 		Preconditions:      metav1.NewUIDPreconditions(string(pod.UID)), // never a new pod of the same name
 	})
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	// An API server that has just started says so of pods that it has: its NodeRestriction looks for them
+	// in an informer that nobody waits for (plugin/pkg/admission/noderestriction, admitPodDelete). A list
+	// of the node's own pods is what a node may always ask for.
+	there, listErr := r.client.CoreV1().Pods(pod.Namespace).List(r.ctx, metav1.ListOptions{
+		FieldSelector: fmt.Sprintf("metadata.name=%s,spec.nodeName=%s", pod.Name, pod.Spec.NodeName),
+	})
+	if listErr != nil {
+		return listErr
+	}
+	if slices.ContainsFunc(there.Items, func(p v1.Pod) bool { return p.UID == pod.UID }) {
+		return fmt.Errorf("the API server says that the pod is not there, and lists it: %s", err)
+	}
+	return err
 }
 
 // status writes the status and gives the resourceVersion that the pod has since, "" if nothing was to

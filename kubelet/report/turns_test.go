@@ -3,6 +3,7 @@ package report
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,5 +70,35 @@ func TestWhole(t *testing.T) {
 		}
 		s.Status(pod("gone"), saying("c", v1.ConditionFalse))
 		s.then()
+	})
+}
+
+// TestDeleteIsNotLost: an API server that does not find a pod which it has is asked again; one that has
+// another pod of the name is not.
+func TestDeleteIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil)
+		pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", UID: "u", Labels: map[string]string{"is": "p"}}, Spec: v1.PodSpec{NodeName: "n"}}
+		s.api.set(func() { s.api.pods["p"], s.api.cold = pod.DeepCopy(), true })
+		s.Delete(pod)
+		s.Forget(pod)
+		time.Sleep(time.Minute)
+		s.then()
+		s.api.set(func() { s.api.cold = false })
+		time.Sleep(time.Minute)
+		s.then("delete p")
+
+		other := pod.DeepCopy()
+		other.UID = "v"
+		s.api.set(func() { s.api.pods["p"], s.api.cold = other, true })
+		s.Delete(pod)
+		time.Sleep(time.Minute)
+		s.api.set(func() { s.api.cold = false })
+		time.Sleep(time.Minute)
+		s.then()
+		if !s.Flush(t.Context()) {
+			t.Error("it still tries to delete a pod that is gone")
+		}
 	})
 }
