@@ -11,7 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/util/flowcontrol"
 
+	"github.com/podling/podling/kubelet/report"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -53,6 +55,20 @@ func TestEventsOfManyPods(t *testing.T) {
 	for name, order := range said {
 		if order != "FirstSecond" {
 			t.Errorf("%s: %s", name, order)
+		}
+	}
+}
+
+// While many statuses wait to be written, Events are not.
+func TestEventsAfterStatuses(t *testing.T) {
+	const many = 0
+	for name, test := range map[string]struct {
+		many int64
+		want bool
+	}{"nobody waits": {many, true}, "more wait than are many": {many - 1, false}} {
+		allowed := afterStatuses{flowcontrol.NewFakeAlwaysRateLimiter(), report.NewTurns(1, test.many)}
+		if got := allowed.TryAccept(); got != test.want {
+			t.Errorf("%s: an Event is written: %v", name, got)
 		}
 	}
 }

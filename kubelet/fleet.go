@@ -51,7 +51,7 @@ type FleetConfig struct {
 
 	MaxPods int // at once, on each node that does not say; 110 if 0
 	// Events bounds how many Events about pods all nodes together write; what is too much is not
-	// written. Nil: no bound.
+	// written, nor is any while many statuses wait to be. Nil: no bound.
 	Events flowcontrol.PassiveRateLimiter
 
 	Decided worker.Decided // if set, is told of each decision about a pod
@@ -91,6 +91,17 @@ type Fleet struct {
 	order       []*berth // as they were configured
 }
 
+// afterStatuses has no Events written while many pods' statuses wait to be.
+type afterStatuses struct {
+	flowcontrol.PassiveRateLimiter
+	turns *report.Turns
+}
+
+// TryAccept says whether an Event may be written now.
+func (a afterStatuses) TryAccept() bool {
+	return !a.turns.Crowded() && a.PassiveRateLimiter.TryAccept()
+}
+
 // NewFleet prepares the nodes. Nothing runs yet.
 func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	if cfg.MaxPods == 0 {
@@ -104,7 +115,9 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 		return nil, fmt.Errorf("client of the simulated nodes: %w", err)
 	}
 	f.recorder = newRecorder(f.client, "")
-	f.recorder.allowed = cfg.Events
+	if cfg.Events != nil {
+		f.recorder.allowed = afterStatuses{cfg.Events, f.turns}
+	}
 	f.reader = reference.New(f.client).Remembering()
 	f.claims = claim.New(f.client)
 	f.keeper = node.NewKeeper(f.client, cfg.RootDir, cfg.NodeGrace, func(name string) bool {

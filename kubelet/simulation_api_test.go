@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"k8s.io/client-go/kubernetes"
@@ -132,6 +133,23 @@ func (p pods) Delete(_ context.Context, name string, o metav1.DeleteOptions) err
 		return old, nil
 	})
 	return err
+}
+
+// List knows the selector of one pod's name.
+func (p pods) List(_ context.Context, o metav1.ListOptions) (*v1.PodList, error) {
+	which, err := fields.ParseSelector(o.FieldSelector)
+	if err != nil {
+		return nil, err
+	}
+	name, _ := which.RequiresExactMatch(metav1.ObjectNameField)
+	list := &v1.PodList{}
+	_, err = p.write(name, "list", func() (*v1.Pod, error) {
+		if pod := p.of.api.pods[name]; pod != nil {
+			list.Items = append(list.Items, *pod.DeepCopy())
+		}
+		return nil, nil
+	})
+	return list, err
 }
 
 func (p pods) old(name string) (*v1.Pod, error) {

@@ -98,6 +98,9 @@ func (t *Turns) take(ctx context.Context) (crowded bool) {
 	return crowded
 }
 
+// Crowded says whether many pods wait to be written.
+func (t *Turns) Crowded() bool { return t.waiting.Load() > t.many }
+
 func (t *Turns) give() {
 	if t == nil {
 		return

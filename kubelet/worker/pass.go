@@ -86,11 +86,11 @@ func (p *pass) tell(fact func(*lifecycle.Observed)) {
 	p.Tell(fact)
 }
 
-// settle waits until the worker has decided on what it was told so far. What takes no
+// untilDecided waits until the worker has decided on what it was told so far. What takes no
 // time would be overtaken by what comes after it, and nobody would have seen it.
-func (p *pass) settle(patience context.Context) {
+func (p *pass) untilDecided(patience context.Context) {
 	decided := make(chan struct{})
-	p.Tell(func(*lifecycle.Observed) { close(decided) }) // what is told from now on is taken in the next time
+	p.Tell(func(*lifecycle.Observed) { p.settling = append(p.settling, decided) })
 	select {
 	case <-decided:
 	case <-patience.Done():

@@ -55,7 +55,7 @@ func (p *pass) createSandbox(ctx, patience context.Context, a lifecycle.Action) 
 		o.RecursiveReadOnly = rro
 	})
 	if p.node.Simulated {
-		p.settle(patience)
+		p.untilDecided(patience)
 	}
 	return true
 }

@@ -112,6 +112,7 @@ type Worker struct {
 	pod      *v1.Pod
 	seen     lifecycle.Observed
 	stopPass context.CancelFunc
+	settling []chan struct{} // closed once what was taken in has been decided on, and acted upon
 	probes   *probe.Pod
 	removed  []string                  // IDs of the containers that were removed last
 	mounted  map[string]volume.Mounted // by the volume's name; written and read by passes only
@@ -206,6 +207,7 @@ func (w *Worker) Run(ctx context.Context) {
 	defer close(w.ended)
 	var passes sync.WaitGroup
 	defer passes.Wait()
+	defer w.settle()
 	defer w.probes.Stop()
 	defer func() { w.node.Faults.Forget(w.pod) }()
 	for ctx.Err() == nil {
@@ -230,12 +232,21 @@ func (w *Worker) Run(ctx context.Context) {
 		if plan.Interrupt && w.stopPass != nil {
 			w.stopPass()
 		}
+		w.settle()
 		if len(plan.Actions) > 0 && len(w.seen.Pass) == 0 {
 			w.begin(ctx, &passes, plan.Actions)
 		}
 		w.probe(ctx)
 		w.sleep(ctx, plan.Wake)
 	}
+}
+
+// settle lets passes go on that wait for a decision.
+func (w *Worker) settle() {
+	for _, decided := range w.settling {
+		close(decided)
+	}
+	w.settling = nil
 }
 
 // probe keeps the probes going for as long as the pod is to live; once it is to
