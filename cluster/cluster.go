@@ -223,10 +223,7 @@ func (c *Cluster) takeDown(ctx context.Context) error {
 		}
 	}
 	if c.network != nil {
-		part(func(ctx context.Context) error {
-			needed, err := c.runtime.holds(ctx)
-			return errors.Join(err, c.network.stop(needed && !c.options.Ephemeral))
-		})
+		part(func(ctx context.Context) error { return c.network.stop(ctx, c.runtime, c.options.Ephemeral) })
 	}
 	if c.runtime != nil {
 		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))

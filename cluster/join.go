@@ -172,6 +172,7 @@ func (j *Joined) EndPods(ctx context.Context) { j.nodes.endPods(ctx) }
 func (j *Joined) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
+	const containersGo = false
 	var errs []error
 	if j.nodes != nil {
 		errs = append(errs, j.nodes.stop(ctx))
@@ -180,12 +181,10 @@ func (j *Joined) Stop(ctx context.Context) error {
 		j.ending()
 	}
 	if j.network != nil {
-		needed, err := j.runtime.holds(ctx)
-		errs = append(errs, err, j.network.stop(needed))
+		errs = append(errs, j.network.stop(ctx, j.runtime, containersGo))
 	}
 	if j.runtime != nil {
-		const containersStay = false
-		errs = append(errs, j.runtime.stop(ctx, containersStay))
+		errs = append(errs, j.runtime.stop(ctx, containersGo))
 	}
 	if j.log != nil {
 		errs = append(errs, controlplane.CloseLog(j.log))

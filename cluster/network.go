@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -124,7 +123,7 @@ func startPodNetwork(config *rest.Config, o Options, dir string, network contain
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n := &podNetwork{cancel: cancel, dns: o.Network.resolvers()}
-	known := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(withoutManagers))
+	known := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(controlplane.DropManagedFields))
 	if len(o.Network.ClusterDNS) == 0 && network.Bridge() != "" {
 		n.startDNS(ctx, known, network.Gateway(), o.lacks)
 	}
@@ -186,20 +185,18 @@ func (n *podNetwork) runProxy(ctx context.Context, cfg proxy.Config, lacks func(
 	}
 }
 
-// stop ends it, and takes the rules back if no pod needs them.
-func (n *podNetwork) stop(needed bool) error {
+// stop ends it, and takes the rules back if no pod of the runtime needs them, or none will be left.
+func (n *podNetwork) stop(ctx context.Context, r *containerRuntime, podsGo bool) error {
+	needed, err := r.holds(ctx)
+	return errors.Join(err, n.end(needed && !podsGo))
+}
+
+// end ends it, and takes the rules back if nobody needs them.
+func (n *podNetwork) end(needed bool) error {
 	n.cancel()
 	n.done.Wait()
 	if needed || n.proxy == nil {
 		return nil
 	}
 	return n.proxy.Remove()
-}
-
-// withoutManagers leaves out what nobody here reads and takes most of the memory.
-func withoutManagers(object any) (any, error) {
-	if o, err := meta.Accessor(object); err == nil {
-		o.SetManagedFields(nil)
-	}
-	return object, nil
 }

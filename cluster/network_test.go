@@ -44,7 +44,7 @@ func TestJoinedNodeThatMayNotSeeServices(t *testing.T) {
 		if len(lines) != 1 || !strings.Contains(lines[0], "kube-proxy") {
 			t.Errorf("it said %q, want one line about the cluster's kube-proxy", lines)
 		}
-		if err := n.stop(false); err != nil {
+		if err := n.end(false); err != nil {
 			t.Error(err)
 		}
 	}

@@ -151,13 +151,7 @@ func runNodes(names []string, run func(context.Context) error, clean func() erro
 func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) error {
 	ctx, cancel := context.WithTimeout(ctx, nodeReady+time.Duration(len(n.names))*nodeReadyMore)
 	defer cancel()
-	go func() {
-		select {
-		case <-n.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	n.cancelAtEnd(ctx, cancel)
 	left := sets.New(n.names...)
 	why := "it has not registered"
 	which := fields.Everything()
@@ -196,6 +190,17 @@ func (n *nodes) waitReady(ctx context.Context, client kubernetes.Interface) erro
 	return fmt.Errorf("node %s is not ready: %s (%w)", name, why, err)
 }
 
+// cancelAtEnd has ctx end with the nodes.
+func (n *nodes) cancelAtEnd(ctx context.Context, cancel context.CancelFunc) {
+	go func() {
+		select {
+		case <-n.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+}
+
 // endPods ends the pods of nodes whose containers are real, in order, until ctx ends; those that only
 // exist in memory end with their nodes.
 func (n *nodes) endPods(ctx context.Context) {
@@ -204,13 +209,7 @@ func (n *nodes) endPods(ctx context.Context) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-n.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	n.cancelAtEnd(ctx, cancel)
 	n.empty(ctx)
 }
 

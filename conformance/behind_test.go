@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 	"github.com/podling/podling/runtime/cri"
 )
@@ -158,17 +157,9 @@ func shim(t *testing.T, sandbox string) int {
 // TestBehindItsBack: a pod's shim is killed, and another pod's sandbox is removed, by somebody who is not
 // the node: each pod runs again, its restart counted, and nothing is left of what it was.
 func TestBehindItsBack(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
+	binary, mirror := given(t)
 	data := filepath.Join(t.TempDir(), "data")
-	p, err := launch.Up(t.Context(), binary, "--data-dir", data, "--registry-mirror", registry.Mirror())
+	p, err := launch.Up(t.Context(), binary, "--data-dir", data, "--registry-mirror", mirror)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podling/podling/conformance/launch"
 )
@@ -37,14 +35,7 @@ func TestDetach(t *testing.T) {
 		t.Fatalf("%q, %v: %s", out, err, said)
 	}
 	defer podling("down", "--data-dir", data)
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(data, "kubeconfig"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientFor(t, filepath.Join(data, "kubeconfig"))
 	if _, err := client.CoreV1().Nodes().Get(t.Context(), "n", metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}

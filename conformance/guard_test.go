@@ -17,12 +17,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/kubernetes/pkg/securitycontext"
 	"sigs.k8s.io/yaml"
-
-	"github.com/podling/podling/conformance/images"
-	"github.com/podling/podling/conformance/launch"
 )
 
 // guarded is a node with pods that it confines.
@@ -33,16 +29,8 @@ type guarded struct {
 
 // TestGuards is about what a node keeps its pods from, and about how it ends with them.
 func TestGuards(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
-	g := &guarded{joining: &joining{T: t, binary: binary, mirror: registry.Mirror()}, data: filepath.Join(t.TempDir(), "data"), manifests: t.TempDir()}
+	binary, mirror := given(t)
+	g := &guarded{joining: &joining{T: t, binary: binary, mirror: mirror}, data: filepath.Join(t.TempDir(), "data"), manifests: t.TempDir()}
 	t.Cleanup(func() { removeBridge(t, g.data) })
 	g.up()
 	t.Cleanup(func() { // before it ends
@@ -63,15 +51,7 @@ func TestGuards(t *testing.T) {
 
 func (g *guarded) up() {
 	g.Helper()
-	var err error
-	if g.plane, err = launch.Up(g.Context(), g.binary, "--data-dir", g.data, "--registry-mirror", g.mirror, "--pod-manifest-path", g.manifests); err != nil {
-		g.Fatal(err)
-	}
-	g.endWithTest(g.plane)
-	if g.config, err = clientcmd.BuildConfigFromFlags("", g.plane.Kubeconfig); err != nil {
-		g.Fatal(err)
-	}
-	g.client = clientFor(g.T, g.plane.Kubeconfig)
+	g.launch("--data-dir", g.data, "--registry-mirror", g.mirror, "--pod-manifest-path", g.manifests)
 }
 
 // clear deletes all pods and waits until they are gone.

@@ -21,7 +21,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/remotecommand"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 )
 
@@ -37,20 +36,7 @@ type joining struct {
 
 func newJoining(t *testing.T) *joining {
 	j := &joining{T: t, folder: t.TempDir()}
-	var err error
-	if j.binary, err = launch.Binary(".."); err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := closeRegistry(); err != nil {
-			t.Error(err)
-		}
-	})
-	j.mirror = registry.Mirror()
+	j.binary, j.mirror = given(t)
 	j.up()
 	j.invitation = j.invite()
 	return j
@@ -59,15 +45,16 @@ func newJoining(t *testing.T) *joining {
 // up starts the control plane, or starts it again at the same address.
 func (j *joining) up() {
 	j.Helper()
-	var err error
-	if j.plane, err = launch.Up(j.Context(), j.binary, "--runtime", "none", "--data-dir", filepath.Join(j.folder, "plane")); err != nil {
-		j.Fatal(err)
-	}
+	j.launch("--runtime", "none", "--data-dir", filepath.Join(j.folder, "plane"))
+}
+
+// launch starts the podling that others join, which ends with the test.
+func (j *joining) launch(flags ...string) {
+	j.Helper()
+	j.plane, j.client = launched(j.T, j.binary, flags...)
 	j.endWithTest(j.plane)
+	var err error
 	if j.config, err = clientcmd.BuildConfigFromFlags("", j.plane.Kubeconfig); err != nil {
-		j.Fatal(err)
-	}
-	if j.client, err = kubernetes.NewForConfig(j.config); err != nil {
 		j.Fatal(err)
 	}
 }

@@ -15,11 +15,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/podling/podling/conformance/images"
-	"github.com/podling/podling/conformance/launch"
 	"github.com/podling/podling/controlplane"
 	"github.com/podling/podling/kubelet/proxy"
 )
@@ -36,25 +32,12 @@ func newNetworked(t *testing.T) *networked {
 	t.Helper()
 	n := &networked{joining: joining{T: t, folder: t.TempDir()}, tools: t.TempDir()}
 	n.data = filepath.Join(n.folder, "data")
-	var err error
-	if n.binary, err = launch.Binary(".."); err != nil {
-		t.Fatal(err)
-	}
+	n.binary, n.mirror = given(t)
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", n.tools, "./cmd/reach")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build reach: %v: %s", err, out)
 	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := closeRegistry(); err != nil {
-			t.Error(err)
-		}
-	})
-	n.mirror = registry.Mirror()
 	t.Cleanup(func() { removeBridge(t, n.data) })
 	n.start()
 	return n
@@ -63,17 +46,7 @@ func newNetworked(t *testing.T) *networked {
 // start starts podling, or starts it again.
 func (n *networked) start() {
 	n.Helper()
-	var err error
-	if n.plane, err = launch.Up(n.Context(), n.binary, "--data-dir", n.data, "--registry-mirror", n.mirror); err != nil {
-		n.Fatal(err)
-	}
-	n.endWithTest(n.plane)
-	if n.config, err = clientcmd.BuildConfigFromFlags("", n.plane.Kubeconfig); err != nil {
-		n.Fatal(err)
-	}
-	if n.client, err = kubernetes.NewForConfig(n.config); err != nil {
-		n.Fatal(err)
-	}
+	n.launch("--data-dir", n.data, "--registry-mirror", n.mirror)
 }
 
 // serve makes a pod that runs reach with these arguments, or sleeps without any.

@@ -6,23 +6,14 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 )
 
 // TestDiskPressure has a node run short of disk: it removes what is left of pods that are over, whose
 // last word stands, and spares critical pods.
 func TestDiskPressure(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
-	p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", registry.Mirror(),
+	binary, mirror := given(t)
+	p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", mirror,
 		"--eviction-soft=nodefs.available<1000Ti", "--eviction-soft-grace-period=nodefs.available=15s")
 	if err != nil {
 		t.Fatal(err)

@@ -4,26 +4,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 )
 
 // TestReasonsOfAShortNode shows what only a node shows that has too little of something. It is told
 // that it needs more than the machine has.
 func TestReasonsOfAShortNode(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
+	binary, mirror := given(t)
 	words := byExample()
 	for _, node := range short {
 		t.Run(strings.TrimLeft(node.flags, "-"), func(t *testing.T) {
-			p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", registry.Mirror(), node.flags)
+			p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", mirror, node.flags)
 			if err != nil {
 				t.Fatal(err)
 			}

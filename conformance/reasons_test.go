@@ -18,11 +18,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/kubernetes/pkg/security/apparmor"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 	"github.com/podling/podling/lifecycle/reason"
 )
@@ -147,16 +144,8 @@ func TestReasons(t *testing.T) {
 
 // TestReasonsOfANode shows what only a node shows that something is wrong with.
 func TestReasonsOfANode(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
-	p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", registry.Mirror())
+	binary, mirror := given(t)
+	p, err := launch.Up(t.Context(), binary, "--ephemeral", "--registry-mirror", mirror)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,18 +256,4 @@ func byExample() map[string][]reason.Reason {
 		}
 	}
 	return out
-}
-
-func clientFor(t *testing.T, kubeconfig string) kubernetes.Interface {
-	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
 }

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/podling/podling/conformance/images"
 	"github.com/podling/podling/conformance/launch"
 )
 
@@ -85,25 +84,13 @@ func (m manifests) diary(name string, want ...string) {
 // processes have it: through deletions of their mirrors, changes of their
 // manifests, and a kill -9 of the node with both.
 func TestStaticPods(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
+	binary, mirror := given(t)
 	m := manifests{t, t.TempDir(), t.TempDir()}
 	data := filepath.Join(t.TempDir(), "data")
 	t.Cleanup(func() { removeBridge(t, data) })
 	up := func() (*launch.Podling, kubernetes.Interface) {
 		t.Helper()
-		p, err := launch.Up(t.Context(), binary, "--data-dir", data, "--registry-mirror", registry.Mirror(), "--pod-manifest-path", m.folder)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p, clientFor(t, p.Kubeconfig)
+		return launched(t, binary, "--data-dir", data, "--registry-mirror", mirror, "--pod-manifest-path", m.folder)
 	}
 
 	m.put("stays", "1", "default")

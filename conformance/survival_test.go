@@ -18,10 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/podling/podling/conformance/images"
-	"github.com/podling/podling/conformance/launch"
 )
 
 // survivalLimit bounds each thing that is waited for; on an idle machine each takes a second or two.
@@ -30,18 +26,10 @@ const survivalLimit = 2 * time.Minute
 // TestSurvival kills podling with pods running, and then its containerd: every
 // container goes on, as the same one, and what was asked for meanwhile is done.
 func TestSurvival(t *testing.T) {
-	binary, err := launch.Binary("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry, closeRegistry, err := images.Serve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeRegistry()
+	binary, mirror := given(t)
 	data := filepath.Join(t.TempDir(), "data")
 	t.Cleanup(func() { removeBridge(t, data) })
-	flags := []string{"--data-dir", data, "--listen", "127.0.0.1:0", "--registry-mirror", registry.Mirror()}
+	flags := []string{"--data-dir", data, "--listen", "127.0.0.1:0", "--registry-mirror", mirror}
 	p, client := launched(t, binary, flags...)
 	for i := range 10 {
 		create(t, client, fmt.Sprintf("p%d", i))
@@ -78,24 +66,6 @@ func TestSurvival(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
-}
-
-// launched is a podling that is up, with a client.
-func launched(t *testing.T, binary string, flags ...string) (*launch.Podling, kubernetes.Interface) {
-	t.Helper()
-	p, err := launch.Up(t.Context(), binary, flags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p, client
 }
 
 // removeBridge takes the pods' bridge away, which podling leaves for the containers that it leaves.

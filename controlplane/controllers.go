@@ -161,7 +161,7 @@ func newControllerContext(ctx context.Context, client *rest.Config, known inform
 		ClientBuilder:   builder,
 		InformerFactory: known,
 		ObjectOrMetadataInformerFactory: informerfactory.NewInformerFactory(known,
-			metadatainformer.NewSharedInformerFactoryWithOptions(onlyMetadata, resync(), metadatainformer.WithTransform(dropManagedFields))),
+			metadatainformer.NewSharedInformerFactoryWithOptions(onlyMetadata, resync(), metadatainformer.WithTransform(DropManagedFields))),
 		ComponentConfig:          config.ComponentConfig,
 		RESTMapper:               mapper,
 		InformersStarted:         make(chan struct{}),

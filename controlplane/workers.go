@@ -50,7 +50,7 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	schedulerReady, controllersReady := step("scheduler"), step("controllers")
 	var startScheduler func() (<-chan struct{}, error)
 	var startControllers func() <-chan struct{}
-	var building, starting errgroup.Group
+	var building errgroup.Group
 	building.Go(func() (err error) {
 		startScheduler, err = newScheduler(running, scheduler, known, cfg)
 		return err
@@ -64,16 +64,14 @@ func (c *ControlPlane) startWorkers(ctx context.Context, cfg Config, step func(s
 	}
 	c.workers.controllers = startControllers()
 	controllersReady()
-	starting.Go(func() (err error) {
-		if c.workers.scheduler, err = startScheduler(); err == nil {
-			schedulerReady()
-		}
-		return err
-	})
 	if c.workers.joining, err = c.letNodesJoin(running, manager); err != nil {
-		return errors.Join(err, starting.Wait())
+		return err
 	}
-	if err := errors.Join(starting.Wait(), ctx.Err()); err != nil {
+	if c.workers.scheduler, err = startScheduler(); err != nil {
+		return err
+	}
+	schedulerReady()
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	go c.watch()
@@ -88,7 +86,7 @@ func knowledge(client *rest.Config) (informers.SharedInformerFactory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of the informers: %w", err)
 	}
-	return informers.NewSharedInformerFactoryWithOptions(typed, resync(), informers.WithTransform(dropManagedFields)), nil
+	return informers.NewSharedInformerFactoryWithOptions(typed, resync(), informers.WithTransform(DropManagedFields)), nil
 }
 
 // minResync is upstream's --min-resync-period.
@@ -98,8 +96,8 @@ const minResync = 12 * time.Hour
 // times in different parts.
 func resync() time.Duration { return time.Duration(float64(minResync) * (1 + rand.Float64())) }
 
-// dropManagedFields spares the informers' memory what nobody reads.
-func dropManagedFields(obj any) (any, error) {
+// DropManagedFields is the transform of informers that spares their memory what nobody reads.
+func DropManagedFields(obj any) (any, error) {
 	if accessor, err := meta.Accessor(obj); err == nil && accessor.GetManagedFields() != nil {
 		accessor.SetManagedFields(nil)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -36,22 +35,7 @@ annotation: kubectl annotate pod POD podling.dev/faults-`,
 					return err
 				}
 			}
-			removed := []string{}
-			var errs []error
-			for _, name := range names {
-				if err := node.Remove(cmd.Context(), name); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				removed = append(removed, name)
-				if o.output == outputText {
-					fmt.Fprintf(cmd.OutOrStdout(), "fault %s removed\n", name)
-				}
-			}
-			if o.output == outputJSON {
-				errs = append(errs, printJSON(cmd.OutOrStdout(), removed))
-			}
-			return errors.Join(errs...)
+			return removeEach(cmd, o.output, "fault", "removed", names, func(name string) error { return node.Remove(cmd.Context(), name) })
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all that were added with `podling fault add`")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -49,22 +48,7 @@ have joined by one stay: they have certificates of their own.`,
 			if err != nil {
 				return err
 			}
-			gone := []string{}
-			var errs []error
-			for _, id := range ids {
-				if err := cluster.Withdraw(cmd.Context(), t.client, id); err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				gone = append(gone, id)
-				if o.output == outputText {
-					fmt.Fprintf(cmd.OutOrStdout(), "token %s deleted\n", id)
-				}
-			}
-			if o.output == outputJSON {
-				errs = append(errs, printJSON(cmd.OutOrStdout(), gone))
-			}
-			return errors.Join(errs...)
+			return removeEach(cmd, o.output, "token", "deleted", ids, func(id string) error { return cluster.Withdraw(cmd.Context(), t.client, id) })
 		},
 	}
 	o.addFlags(cmd, outputText, outputJSON)
