@@ -180,9 +180,10 @@ func (c *Client) serviceAccount(ctx context.Context, namespace string) error {
 	})
 }
 
-// established waits until the API server serves the kind that a definition defines.
+// established waits until the API server serves each version of the kind that a definition defines,
+// and says so: its discovery follows the condition Established a moment later.
 func (c *Client) established(ctx context.Context, definition *unstructured.Unstructured) error {
-	defer c.mapper.Reset()
+	waiting := kinds(definition)
 	return poll(ctx, func() (bool, error) {
 		now, err := c.Get(ctx, definition.GroupVersionKind(), "", definition.GetName())
 		if err != nil || now == nil {
@@ -190,13 +191,40 @@ func (c *Client) established(ctx context.Context, definition *unstructured.Unstr
 		}
 		status, _ := now.Object["status"].(map[string]any) // there is none yet in the first moments
 		conditions, _ := status["conditions"].([]any)
-		for _, condition := range conditions {
-			if c, ok := condition.(map[string]any); ok && c["type"] == "Established" && c["status"] == "True" {
-				return true, nil
+		if !slices.ContainsFunc(conditions, func(condition any) bool {
+			c, ok := condition.(map[string]any)
+			return ok && c["type"] == "Established" && c["status"] == "True"
+		}) {
+			return false, nil
+		}
+		c.mapper.Reset()
+		for _, gvk := range waiting {
+			if _, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version); err != nil {
+				if meta.IsNoMatchError(err) {
+					return false, nil
+				}
+				return false, err
 			}
 		}
-		return false, nil
+		return true, nil
 	})
+}
+
+// kinds are those that a definition lets the API server serve, one for each version.
+func kinds(definition *unstructured.Unstructured) []schema.GroupVersionKind {
+	spec, _ := definition.Object["spec"].(map[string]any)
+	names, _ := spec["names"].(map[string]any)
+	group, _ := spec["group"].(string)
+	kind, _ := names["kind"].(string)
+	versions, _ := spec["versions"].([]any)
+	var all []schema.GroupVersionKind
+	for _, v := range versions {
+		if version, ok := v.(map[string]any); ok && version["served"] == true {
+			name, _ := version["name"].(string)
+			all = append(all, schema.GroupVersionKind{Group: group, Version: name, Kind: kind})
+		}
+	}
+	return all
 }
 
 // refusal is what the API server said about a document, at the lines that it is about.

@@ -36,17 +36,11 @@ func Check(docs []*Document) error {
 
 // defined says that a custom resource definition among docs makes the kind.
 func defined(docs []*Document, gvk schema.GroupVersionKind) bool {
-	for _, d := range docs {
-		if !isDefinition(d) {
-			continue
-		}
-		spec, _ := d.Object.Object["spec"].(map[string]any)
-		names, _ := spec["names"].(map[string]any)
-		if spec["group"] == gvk.Group && names["kind"] == gvk.Kind {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(docs, func(d *Document) bool {
+		return isDefinition(d) && slices.ContainsFunc(kinds(d.Object), func(k schema.GroupVersionKind) bool {
+			return k.GroupKind() == gvk.GroupKind()
+		})
+	})
 }
 
 func isDefinition(d *Document) bool {
