@@ -194,20 +194,20 @@ func TestReasonsOfANode(t *testing.T) {
 		on.awaitNode(t, v1.ConditionTrue)
 	}
 
-	containerd := child(t, p.Pid, "containerd")
-	pause := func(context.Context, stage, string) error { return syscall.Kill(containerd, syscall.SIGSTOP) }
+	pid := containerd(t, filepath.Dir(p.Kubeconfig))
+	pause := func(context.Context, stage, string) error { return syscall.Kill(pid, syscall.SIGSTOP) }
 	err = on.show(t.Context(), "DockerDaemonNotReady.yaml", examples["DockerDaemonNotReady.yaml"], once("dockerdaemonnotready", pause))
-	if err := errors.Join(err, syscall.Kill(containerd, syscall.SIGCONT)); err != nil {
+	if err := errors.Join(err, syscall.Kill(pid, syscall.SIGCONT)); err != nil {
 		t.Error(err)
 	}
 	on.awaitNode(t, v1.ConditionTrue)
 
 	lose := func(context.Context, stage, string) error {
-		err := syscall.Kill(containerd, syscall.SIGSTOP) // or it would see how the rest ends
+		err := syscall.Kill(pid, syscall.SIGSTOP) // or it would see how the rest ends
 		for _, shim := range shims(t, filepath.Dir(p.Kubeconfig)) {
 			err = errors.Join(err, syscall.Kill(shim, syscall.SIGKILL))
 		}
-		return errors.Join(err, syscall.Kill(containerd, syscall.SIGKILL))
+		return errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
 	}
 	if err := on.show(t.Context(), "Unknown.yaml", examples["Unknown.yaml"], once("unknown", lose)); err != nil {
 		t.Error(err)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/podling/podling/conformance/launch"
 )
 
 // survivalLimit bounds each thing that is waited for; on an idle machine each takes a second or two.
@@ -50,7 +51,7 @@ func TestSurvival(t *testing.T) {
 		t.Errorf("after kill -9 of podling the containers are\n%v\nthey were\n%v", after, before)
 	}
 
-	kill(t, child(t, p.Pid, "containerd"))
+	kill(t, containerd(t, data))
 	create(t, client, "late")
 	until(t, "a pod made while containerd was dead runs", func() bool { return running(t, client)["late"] != "" })
 	after := running(t, client)
@@ -154,27 +155,11 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// child is the process of that name which the process pid has started.
-func child(t *testing.T, pid int, name string) int {
+func containerd(t *testing.T, data string) int {
 	t.Helper()
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	pid, err := launch.Containerd(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, task := range tasks {
-		raw, err := os.ReadFile(task)
-		if err != nil {
-			continue // the thread has ended
-		}
-		for _, word := range strings.Fields(string(raw)) {
-			comm, err := os.ReadFile(filepath.Join("/proc", word, "comm"))
-			if err == nil && strings.TrimSpace(string(comm)) == name {
-				var found int
-				fmt.Sscan(word, &found)
-				return found
-			}
-		}
-	}
-	t.Fatalf("process %d has no child %q", pid, name)
-	return 0
+	return pid
 }

@@ -183,7 +183,7 @@ func (c *Client) serviceAccount(ctx context.Context, namespace string) error {
 // established waits until the API server serves each version of the kind that a definition defines,
 // and says so: its discovery follows the condition Established a moment later.
 func (c *Client) established(ctx context.Context, definition *unstructured.Unstructured) error {
-	waiting := kinds(definition)
+	kind, versions := definedKind(definition), servedVersions(definition)
 	return poll(ctx, func() (bool, error) {
 		now, err := c.Get(ctx, definition.GroupVersionKind(), "", definition.GetName())
 		if err != nil || now == nil {
@@ -198,11 +198,10 @@ func (c *Client) established(ctx context.Context, definition *unstructured.Unstr
 			return false, nil
 		}
 		c.mapper.Reset()
-		for _, gvk := range waiting {
-			if _, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version); err != nil {
-				if meta.IsNoMatchError(err) {
-					return false, nil
-				}
+		for _, version := range versions {
+			if _, err := c.mapper.RESTMapping(kind, version); meta.IsNoMatchError(err) {
+				return false, nil
+			} else if err != nil {
 				return false, err
 			}
 		}
@@ -210,21 +209,18 @@ func (c *Client) established(ctx context.Context, definition *unstructured.Unstr
 	})
 }
 
-// kinds are those that a definition lets the API server serve, one for each version.
-func kinds(definition *unstructured.Unstructured) []schema.GroupVersionKind {
+// servedVersions are those in which a definition lets the API server serve its kind.
+func servedVersions(definition *unstructured.Unstructured) []string {
 	spec, _ := definition.Object["spec"].(map[string]any)
-	names, _ := spec["names"].(map[string]any)
-	group, _ := spec["group"].(string)
-	kind, _ := names["kind"].(string)
 	versions, _ := spec["versions"].([]any)
-	var all []schema.GroupVersionKind
+	var names []string
 	for _, v := range versions {
 		if version, ok := v.(map[string]any); ok && version["served"] == true {
 			name, _ := version["name"].(string)
-			all = append(all, schema.GroupVersionKind{Group: group, Version: name, Kind: kind})
+			names = append(names, name)
 		}
 	}
-	return all
+	return names
 }
 
 // refusal is what the API server said about a document, at the lines that it is about.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	strict "k8s.io/apimachinery/pkg/runtime/serializer/json"
@@ -37,10 +38,17 @@ func Check(docs []*Document) error {
 // defined says that a custom resource definition among docs makes the kind.
 func defined(docs []*Document, gvk schema.GroupVersionKind) bool {
 	return slices.ContainsFunc(docs, func(d *Document) bool {
-		return isDefinition(d) && slices.ContainsFunc(kinds(d.Object), func(k schema.GroupVersionKind) bool {
-			return k.GroupKind() == gvk.GroupKind()
-		})
+		return isDefinition(d) && definedKind(d.Object) == gvk.GroupKind()
 	})
+}
+
+// definedKind is the kind that a definition defines.
+func definedKind(definition *unstructured.Unstructured) schema.GroupKind {
+	spec, _ := definition.Object["spec"].(map[string]any)
+	names, _ := spec["names"].(map[string]any)
+	group, _ := spec["group"].(string)
+	kind, _ := names["kind"].(string)
+	return schema.GroupKind{Group: group, Kind: kind}
 }
 
 func isDefinition(d *Document) bool {

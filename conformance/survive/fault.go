@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/podling/podling/conformance/launch"
 )
 
 // A Fault is what is done to a cluster at some step.
@@ -62,7 +62,7 @@ var Faults = []Fault{
 			if err != nil {
 				return h, err
 			}
-			pid, err := child(g.node.Pid, "containerd")
+			pid, err := launch.Containerd(g.data())
 			if err != nil {
 				return h, err
 			}
@@ -143,27 +143,6 @@ func need(sandboxes []string, pod string) error {
 		return fmt.Errorf("%s has no sandbox to break", pod)
 	}
 	return nil
-}
-
-// child is the process of that name which the process pid has started.
-func child(pid int, name string) (int, error) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil {
-		return 0, err
-	}
-	for _, task := range tasks {
-		raw, err := os.ReadFile(task)
-		if err != nil {
-			continue // the thread has ended
-		}
-		for word := range strings.FieldsSeq(string(raw)) {
-			comm, err := os.ReadFile(filepath.Join("/proc", word, "comm"))
-			if err == nil && strings.TrimSpace(string(comm)) == name {
-				return strconv.Atoi(word)
-			}
-		}
-	}
-	return 0, fmt.Errorf("process %d has no child %q", pid, name)
 }
 
 // shim is the process that minds a sandbox's containers.

@@ -53,7 +53,7 @@ func settled(kind string, pod *v1.Pod) string {
 		}
 		for _, s := range pod.Status.ContainerStatuses {
 			want := map[string]int32{"good": 0, "bad": 3}[s.Name]
-			if t := s.State.Terminated; (t == nil || t.ExitCode != want) && !cutOff(s.State) {
+			if t := s.State.Terminated; t == nil || t.ExitCode != want {
 				return fmt.Sprintf("container %s is %s, not ended with %d", s.Name, state(&s), want)
 			}
 		}
@@ -69,13 +69,6 @@ func settled(kind string, pod *v1.Pod) string {
 		return "is not in its back-off"
 	}
 	return "is of no known kind"
-}
-
-// cutOff: the container's start was under way when the process died that had asked for it. The runtime
-// ends a container then whose process may have begun a moment ago; that it does is no secret, and a pod
-// that is never restarted fails of it.
-func cutOff(s v1.ContainerState) bool {
-	return s.Terminated != nil && s.Terminated.Reason == "StartError" && strings.HasSuffix(s.Terminated.Message, "context canceled")
 }
 
 func state(s *v1.ContainerStatus) string {

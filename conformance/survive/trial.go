@@ -259,7 +259,7 @@ func (a *attempt) counts(pods map[string]*v1.Pod) {
 			case broken && int(s.RestartCount) >= n-1 && n > 0: // its process may have been lost before it wrote
 			case int(s.RestartCount) != n-1:
 				a.wrong("%s/%s began %d times and has restartCount %d, is %s, was %s", pod.Name, s.Name, n, s.RestartCount, state(&s), last(&s))
-			case !broken && kind != crash && n > 1 && !cutOff(s.LastTerminationState):
+			case !broken && kind != crash && n > 1:
 				a.wrong("%s/%s began %d times", pod.Name, s.Name, n)
 			}
 		}

@@ -98,15 +98,15 @@ func toml(v any) (string, error) {
 	return string(b), err
 }
 
-// writeConfig writes containerd's configuration for this machine.
-func (l layout) writeConfig(p programs) error {
+// configFor is containerd's configuration for this machine.
+func (l layout) configFor(p programs) ([]byte, error) {
 	mayRaise, err := mayRaiseOOMScore()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	snapshotter, err := snapshotterFor(string(l))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var b bytes.Buffer
 	if err := configFile.Execute(&b, map[string]any{
@@ -115,9 +115,9 @@ func (l layout) writeConfig(p programs) error {
 		"RestrictOOM": !mayRaise, "CNIDirs": p.cniDirs, "CNIConf": l.cni(),
 		"Shim": p.shim, "Runc": p.runc,
 	}); err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(l.config(), b.Bytes(), 0o600)
+	return b.Bytes(), nil
 }
 
 // mayRaiseOOMScore says whether this process has CAP_SYS_RESOURCE. Without it

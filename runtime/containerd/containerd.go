@@ -57,6 +57,7 @@ type Daemon struct {
 	network  Network
 	lacks    func(line string)
 	registry *http.Server
+	hold     hold
 
 	stopping chan struct{} // closed when containerd shall end
 	stop     sync.Once
@@ -92,13 +93,17 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.prepare(ctx); err != nil {
+	running, err := d.prepare(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("preparing containerd in %s: %w", dir, err)
 	}
 	if err := d.serve(set, cfg.Mirrors); err != nil {
+		if running != nil {
+			running.end(ctx)
+		}
 		return nil, fmt.Errorf("serving images to containerd: %w", err)
 	}
-	if err := d.start(ctx); err != nil {
+	if err := d.start(ctx, running); err != nil {
 		return nil, errors.Join(err, d.registry.Close())
 	}
 	if cfg.Step != nil {
@@ -120,6 +125,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 // end ends containerd and podling's registry.
 func (d *Daemon) end(ctx context.Context) error {
 	d.stop.Do(func() { close(d.stopping) })
+	d.hold.release()
 	select {
 	case <-d.ended:
 	case <-ctx.Done():
@@ -141,29 +147,33 @@ func loadImages(paths []string) (*images.Set, error) {
 	return set, set.Add(pause.Name, img)
 }
 
-// prepare writes what containerd reads, and ends a containerd that a killed
-// podling has left behind on this folder: its containers outlive it.
-func (d *Daemon) prepare(ctx context.Context) error {
+// prepare writes what containerd reads. If a killed podling has left its containerd behind on this
+// folder, which outlives it as containers do, that is taken over or ended.
+func (d *Daemon) prepare(ctx context.Context) (running *process, err error) {
 	if err := os.MkdirAll(string(d.files), 0o711); err != nil {
-		return err
+		return nil, err
 	}
-	d.files.keepEnds() // of which that one may die before it has written them down
-	if err := endLeftBehind(ctx, d.files); err != nil {
-		return err
+	config, err := d.files.configFor(d.programs)
+	if err != nil {
+		return nil, err
 	}
-	if err := d.files.freshState(); err != nil {
-		return err
+	if running, err = d.takeOver(ctx, config); err != nil {
+		return nil, err
 	}
-	if err := d.files.writeConfig(d.programs); err != nil {
-		return err
-	}
-	if !d.network.subnet.IsValid() {
-		var err error
-		if d.network, err = d.files.chooseNetwork(); err != nil {
-			return err
+	if running == nil {
+		if err := d.files.freshState(); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(d.files.config(), config, 0o600); err != nil {
+			return nil, err
 		}
 	}
-	return d.files.writeNetwork(d.network)
+	if !d.network.subnet.IsValid() {
+		if d.network, err = d.files.chooseNetwork(); err != nil {
+			return nil, err
+		}
+	}
+	return running, d.files.writeNetwork(d.network)
 }
 
 // serve opens podling's registry on a loopback port and points containerd to it.
@@ -184,34 +194,15 @@ func (d *Daemon) serve(set *images.Set, mirrors map[string]string) error {
 	return nil
 }
 
-// start starts containerd and its minder and waits for the CRI.
-func (d *Daemon) start(ctx context.Context) error {
+// start has containerd, the one that runs or a new one, answer, and minds it from then on.
+func (d *Daemon) start(ctx context.Context, running *process) error {
 	forwarded := make(chan error, 1)
 	if err := d.network.makeBridge(); err != nil {
 		d.lacks(fmt.Sprintf("pods get no addresses: %v", err))
 	}
 	go func() { forwarded <- d.network.forward(ctx, d.lacks) }()
-	p, err := d.launch()
+	p, err := d.answering(ctx, running)
 	if err != nil {
-		<-forwarded
-		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
-	}
-	answers, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-p.exited:
-			cancel()
-		case <-answers.Done():
-		}
-	}()
-	if err := d.ready(answers); err != nil {
-		select {
-		case <-p.exited:
-			err = fmt.Errorf("containerd ended at its start: %s", d.files.lastLog())
-		default:
-			p.end(ctx)
-		}
 		<-forwarded
 		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
@@ -222,9 +213,45 @@ func (d *Daemon) start(ctx context.Context) error {
 	return nil
 }
 
+// answering gives a containerd whose CRI answers: the running one, if there is one and it does.
+func (d *Daemon) answering(ctx context.Context, running *process) (*process, error) {
+	if running != nil {
+		err := d.ready(ctx, running)
+		if err == nil {
+			return running, nil
+		}
+		klog.ErrorS(err, "The containerd that was taken over does not answer, and is replaced", "pid", running.Pid)
+		d.files.keepEnds()
+		running.end(ctx)
+	}
+	p, err := d.launch()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.ready(ctx, p); err != nil {
+		select {
+		case <-p.exited:
+			err = fmt.Errorf("containerd ended at its start: %s", d.files.lastLog())
+		default:
+			p.end(ctx)
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
 // ready waits for the CRI and has it pull the pause image, so that the first
-// pod does not wait for that.
-func (d *Daemon) ready(ctx context.Context) (err error) {
+// pod does not wait for that. It does not wait for a process that has ended.
+func (d *Daemon) ready(ctx context.Context, p *process) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.exited:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	client, err := cri.Connect(ctx, d.Endpoint())
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -74,6 +73,16 @@ func (m *machine) stop() {
 // run starts a pod with one container and returns both ids.
 func (m *machine) run(podName string, pod *runtimeapi.LinuxPodSandboxConfig, container *runtimeapi.LinuxContainerConfig, command ...string) (string, string) {
 	m.Helper()
+	podID, id := m.create(podName, pod, container, command...)
+	if err := m.cri.StartContainer(m.Context(), id); err != nil {
+		m.Fatal(err)
+	}
+	return podID, id
+}
+
+// create is run without the container's start.
+func (m *machine) create(podName string, pod *runtimeapi.LinuxPodSandboxConfig, container *runtimeapi.LinuxContainerConfig, command ...string) (string, string) {
+	m.Helper()
 	sandbox := &runtimeapi.PodSandboxConfig{
 		Metadata: &runtimeapi.PodSandboxMetadata{Name: podName, Namespace: "test", Uid: podName},
 		Linux:    pod,
@@ -93,9 +102,6 @@ func (m *machine) run(podName string, pod *runtimeapi.LinuxPodSandboxConfig, con
 		Linux:    container,
 	}, sandbox)
 	if err != nil {
-		m.Fatal(err)
-	}
-	if err := m.cri.StartContainer(m.Context(), id); err != nil {
 		m.Fatal(err)
 	}
 	return podID, id
@@ -295,28 +301,67 @@ func TestStopLeavesContainers(t *testing.T) {
 	m.run("q", nil, nil, "sleep", "3600")
 }
 
-// A podling that is killed leaves its containerd behind. The next one ends it
-// and goes on with its containers.
+// A podling that is killed leaves its containerd behind. The next one goes on with it, and minds it.
 func TestTakesOverFromKilledPodling(t *testing.T) {
 	m := newMachine(t)
 	_, id := m.run("p", nil, nil, "sleep", "3600")
 	orphan := m.orphan()
 	m.start()
-	if err := syscall.Kill(orphan, 0); err == nil {
-		t.Errorf("the containerd left behind, process %d, still runs", orphan)
+	if pid := m.containerd(m.daemon); pid != orphan {
+		t.Errorf("containerd is process %d, want that which was left behind, %d", pid, orphan)
 	}
 	m.wantRunning(id)
+	// The registry has another port now: a pull must find it.
+	if _, err := m.cri.PullImage(t.Context(), &runtimeapi.ImageSpec{Image: "docker.io/library/nocmd:1"}, nil, nil); err != nil {
+		t.Error(err)
+	}
+	if err := syscall.Kill(orphan, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	m.within(10*time.Second, "another containerd answers", func() error {
+		_, err := m.cri.Status(t.Context(), false)
+		return err
+	})
+	m.wantRunning(id)
+	m.stop()
+	if pids, err := processesWith("--config", m.daemon.files.config()); err != nil || len(pids) > 0 {
+		t.Errorf("after Stop there are containerds %v, %v", pids, err)
+	}
+	m.start()
+}
+
+// One that would be started in another way now, or does not answer, is replaced.
+func TestReplacesLeftBehind(t *testing.T) {
+	m := newMachine(t)
+	_, id := m.run("p", nil, nil, "sleep", "3600")
+	for what, spoil := range map[string]func(pid int) error{
+		"another configuration": func(int) error {
+			return os.WriteFile(m.daemon.files.config(), []byte("# of another podling\n"), 0o600)
+		},
+		"stopped": func(pid int) error { return syscall.Kill(pid, syscall.SIGSTOP) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			orphan := m.orphan()
+			if err := spoil(orphan); err != nil {
+				t.Fatal(err)
+			}
+			m.start()
+			if pid := m.containerd(m.daemon); pid == orphan {
+				t.Errorf("the containerd left behind, process %d, still runs", orphan)
+			}
+			m.wantRunning(id)
+		})
+	}
 }
 
 // orphan replaces the daemon's containerd by one that nobody minds.
 func (m *machine) orphan() int {
 	m.Helper()
 	m.stop()
-	cmd := exec.Command(m.daemon.programs.containerd, "--config", m.daemon.files.config())
-	if err := cmd.Start(); err != nil {
+	p, err := m.daemon.launch()
+	if err != nil {
 		m.Fatal(err)
 	}
-	go cmd.Wait() // reaps it; that it is ended is the test's point
 	left, err := cri.Connect(m.Context(), m.daemon.Endpoint())
 	if err != nil {
 		m.Fatal(err)
@@ -324,7 +369,7 @@ func (m *machine) orphan() int {
 	if err := left.Close(m.Context()); err != nil {
 		m.Fatal(err)
 	}
-	return cmd.Process.Pid
+	return p.Pid
 }
 
 // RemoveAll leaves nothing on the machine.

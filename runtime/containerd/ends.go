@@ -145,13 +145,13 @@ func (l layout) writeEnd(id string, e end) error {
 		return err
 	}
 	path := filepath.Join(l.container(id), endFile)
-	if err := os.WriteFile(path+".new", raw, 0o600); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // removed meanwhile
-		}
-		return err
+	if err = os.WriteFile(path+".new", raw, 0o600); err == nil {
+		err = os.Rename(path+".new", path)
 	}
-	return os.Rename(path+".new", path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed meanwhile
+	}
+	return err
 }
 
 // readEnd gives the end that was kept of a container, if one was.

@@ -1,6 +1,7 @@
 package containerd
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -222,6 +223,9 @@ func (l layout) writeNetwork(n Network) error {
 	}
 	if err := os.MkdirAll(l.cni(), 0o700); err != nil {
 		return err
+	}
+	if has, err := os.ReadFile(l.conflist()); err == nil && bytes.Equal(has, b) {
+		return nil // a containerd that runs reads what is written at once, even half
 	}
 	return os.WriteFile(l.conflist(), b, 0o600)
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,11 +23,12 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// A process is one run of containerd.
+// A process is one run of containerd: podling's child, or that of an earlier podling.
 type process struct {
-	cmd    *exec.Cmd
+	*os.Process
 	began  time.Time
 	exited chan struct{} // closed when it has ended
+	state  string        // how, if that is known
 }
 
 // launch starts containerd in a session of its own: a Ctrl-C meant for podling
@@ -45,20 +44,25 @@ func (d *Daemon) launch() (*process, error) {
 	}
 	d.files.keepEnds() // that nobody has seen
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
-	path := append([]string{filepath.Dir(d.programs.containerd)}, pathDirs()...)
-	cmd.Env = append(os.Environ(), "PATH="+strings.Join(path, string(filepath.ListSeparator)))
+	cmd.Env = append(os.Environ(), "PATH="+d.path())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting containerd: %w", err)
 	}
-	p := &process{cmd: cmd, began: time.Now(), exited: make(chan struct{})}
+	p := &process{Process: cmd.Process, began: time.Now(), exited: make(chan struct{})}
 	go func() {
-		// How it ended is in cmd.ProcessState and in containerd's log.
-		_ = cmd.Wait()
+		_ = cmd.Wait() // how it ended is in the state, and in containerd's log
+		p.state = cmd.ProcessState.String()
 		close(p.exited)
 	}()
 	return p, nil
+}
+
+// path is where containerd looks for programs.
+func (d *Daemon) path() string {
+	dirs := append([]string{filepath.Dir(d.programs.containerd)}, pathDirs()...)
+	return strings.Join(dirs, string(filepath.ListSeparator))
 }
 
 // mind starts containerd again whenever it ends, until Stop.
@@ -73,7 +77,7 @@ func (d *Daemon) mind(p *process) {
 			return
 		case <-p.exited:
 		}
-		klog.InfoS("containerd ended and is started again", "state", p.cmd.ProcessState, "log", d.files.log())
+		klog.InfoS("containerd ended and is started again", "state", p.state, "log", d.files.log())
 		for started := false; !started; {
 			if time.Since(p.began) > soon {
 				pause = 0
@@ -97,14 +101,14 @@ func (d *Daemon) mind(p *process) {
 // end asks the process to end and insists after a while, or when ctx ends.
 func (p *process) end(ctx context.Context) {
 	// Both signals fail only when the process is gone, which is what is wanted.
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.Signal(syscall.SIGTERM)
 	select {
 	case <-p.exited:
 		return
 	case <-time.After(endPatience):
 	case <-ctx.Done():
 	}
-	_ = p.cmd.Process.Kill()
+	_ = p.Kill()
 	<-p.exited
 }
 
@@ -117,61 +121,4 @@ func (l layout) lastLog() string {
 		return "it wrote nothing to " + l.log()
 	}
 	return last + "\n(all of it in " + l.log() + ")"
-}
-
-// endLeftBehind ends the containerd of this folder that an earlier podling,
-// killed, could not end. It is known by its command line, not by a file with a
-// process id that could be another's by now.
-func endLeftBehind(ctx context.Context, l layout) error {
-	pids, err := processesWith("--config", l.config())
-	if err != nil {
-		return err
-	}
-	return endAll(ctx, pids)
-}
-
-// processesWith finds the processes that have flag and value, one after the
-// other, in their command line.
-func processesWith(flag, value string) ([]int, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		args, err := arguments(pid)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		i := slices.Index(args, flag)
-		if i >= 0 && i+1 < len(args) && args[i+1] == value && pid != os.Getpid() {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-// endAll asks processes that are not podling's children to end, insists after a
-// while, and returns when they are gone.
-func endAll(ctx context.Context, pids []int) error {
-	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		for _, pid := range pids {
-			if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
-				return fmt.Errorf("ending process %d: %w", pid, err)
-			}
-		}
-		deadline := time.Now().Add(endPatience)
-		for len(pids) > 0 && time.Now().Before(deadline) && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-			pids = slices.DeleteFunc(pids, func(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH })
-		}
-	}
-	if len(pids) > 0 {
-		return fmt.Errorf("processes %v do not end", pids)
-	}
-	return nil
 }

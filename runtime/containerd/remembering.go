@@ -5,6 +5,7 @@ import (
 
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
+	"k8s.io/klog/v2"
 )
 
 // What containerd says of a container of which it does not know how it ended (unknownExitCode and
@@ -15,14 +16,15 @@ const (
 )
 
 // Remembering gives the daemon's runtime service with what containerd has forgotten: how containers
-// ended while it did not run.
+// ended while it did not run. What it asks of containerd is done even if podling is killed meanwhile.
 func (d *Daemon) Remembering(service internalapi.RuntimeService) internalapi.RuntimeService {
-	return remembering{service, d.files}
+	return remembering{service, d.files, &d.hold}
 }
 
 type remembering struct {
 	internalapi.RuntimeService
 	files layout
+	hold  *hold
 }
 
 func (r remembering) ContainerStatus(ctx context.Context, id string, verbose bool) (*runtimeapi.ContainerStatusResponse, error) {
@@ -47,7 +49,15 @@ func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtim
 			}
 		}
 	}()
-	return r.RuntimeService.GetContainerEvents(ctx, heard, joined)
+	return r.RuntimeService.GetContainerEvents(ctx, heard, func(stream runtimeapi.RuntimeService_GetContainerEventsClient) {
+		// The stream is opened anew with each connection.
+		if err := r.hold.renew(r.files.socket()); err != nil {
+			klog.ErrorS(err, "Should podling be killed, what it has asked of containerd will be cancelled")
+		}
+		if joined != nil {
+			joined(stream)
+		}
+	})
 }
 
 // ListContainers tells of those that ended before containerd wrote down that they had begun.
