@@ -182,6 +182,7 @@ func kill(p *launch.Podling) error {
 
 // until polls for something; the error says what it was.
 func until(ctx context.Context, what string, is func() (bool, error)) error {
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	pause := 20 * time.Millisecond
@@ -194,7 +195,7 @@ func until(ctx context.Context, what string, is func() (bool, error)) error {
 		case <-time.After(pause):
 			pause = min(pause*5/4, time.Second)
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s: not within %v", what, limit), err)
+			return errors.Join(fmt.Errorf("%s: not within %v", what, time.Since(began).Round(time.Second)), err)
 		}
 	}
 }

@@ -22,6 +22,9 @@ const stepLimit = time.Minute
 // told is how many of the things that are left an error names.
 const told = 10
 
+// soon is how long the API may take to show what a container has just done.
+const soon = 5 * time.Second
+
 // Trial is one fault at one step.
 type Trial struct {
 	Fault Fault
@@ -227,7 +230,9 @@ func (a *attempt) check(ctx context.Context, had held) {
 		a.wrong("%v", err)
 		return
 	}
-	a.counts(pods)
+	if err := a.agree(ctx); err != nil {
+		a.wrong("%v", err)
+	}
 	for _, kind := range run {
 		pod := pods[kind]
 		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -246,8 +251,23 @@ func (a *attempt) check(ctx context.Context, had held) {
 	}
 }
 
+// agree wants restart counts to be how often containers began. A container that crashes again and again
+// may have begun once more since its status was written, and its next status says so.
+func (a *attempt) agree(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	return until(ctx, "restart counts as containers began", func() (bool, error) {
+		pods, err := a.pods(ctx, a.number)
+		if err != nil {
+			return false, err
+		}
+		err = errors.Join(a.counts(pods)...)
+		return err == nil, err
+	})
+}
+
 // counts compares restart counts with how often containers began.
-func (a *attempt) counts(pods map[string]*v1.Pod) {
+func (a *attempt) counts(pods map[string]*v1.Pod) (wrong []error) {
 	for _, kind := range slices.Sorted(maps.Keys(pods)) {
 		pod := pods[kind]
 		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -255,15 +275,16 @@ func (a *attempt) counts(pods map[string]*v1.Pod) {
 			broken := a.Fault.breaks && pod.Name == a.subject
 			switch {
 			case err != nil:
-				a.wrong("%v", err)
+				wrong = append(wrong, err)
 			case broken && int(s.RestartCount) >= n-1 && n > 0: // its process may have been lost before it wrote
 			case int(s.RestartCount) != n-1:
-				a.wrong("%s/%s began %d times and has restartCount %d, is %s, was %s", pod.Name, s.Name, n, s.RestartCount, state(&s), last(&s))
+				wrong = append(wrong, fmt.Errorf("%s/%s began %d times and has restartCount %d, is %s, was %s", pod.Name, s.Name, n, s.RestartCount, state(&s), last(&s)))
 			case !broken && kind != crash && n > 1:
-				a.wrong("%s/%s began %d times", pod.Name, s.Name, n)
+				wrong = append(wrong, fmt.Errorf("%s/%s began %d times", pod.Name, s.Name, n))
 			}
 		}
 	}
+	return wrong
 }
 
 // end waits until the node is done with every pod, looks at how they ended, and lets them go.
@@ -287,7 +308,9 @@ func (a *attempt) end(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.counts(pods)
+	for _, err := range a.counts(pods) {
+		a.wrong("%v", err)
+	}
 	for _, kind := range kinds {
 		a.ended(kind, pods[kind])
 	}

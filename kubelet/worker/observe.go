@@ -16,7 +16,10 @@ import (
 
 // Saw takes in what the runtime said of the pod by itself.
 func (w *Worker) Saw(sandbox *runtimeapi.PodSandboxStatus, containers []*runtimeapi.ContainerStatus) {
-	w.Tell(func(o *lifecycle.Observed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.news++
+	w.add(func(o *lifecycle.Observed) {
 		if sandbox != nil {
 			s := sandboxFact(sandbox)
 			if !s.Ready {
@@ -60,23 +63,48 @@ func specOf(pod *v1.Pod, name string) *v1.Container {
 }
 
 // Look asks the runtime for everything it has of the pod: once when the node
-// starts, and whenever a relist finds that news was missed.
+// starts, whenever a relist finds that news was missed, and when the runtime did not make something,
+// which it may have made already.
 func (w *Worker) Look(ctx context.Context) error {
 	ctx = fault.For(ctx, w.Newest(), "", "")
+	const looks = 5 // then what was just heard is forgotten, and the next relist tells
+	for i := range looks {
+		w.mu.Lock()
+		news := w.news
+		w.mu.Unlock()
+		fact, err := w.everything(ctx)
+		if err != nil {
+			return err
+		}
+		w.mu.Lock()
+		current := w.news == news || i == looks-1 // or it would undo what was heard meanwhile
+		if current {
+			w.add(fact)
+		}
+		w.mu.Unlock()
+		if current {
+			break
+		}
+	}
+	return nil
+}
+
+// everything is what the runtime has of the pod.
+func (w *Worker) everything(ctx context.Context) (func(*lifecycle.Observed), error) {
 	filter := map[string]string{LabelPodUID: string(w.uid)}
 	sandboxes, err := w.node.Runtime.ListPodSandbox(ctx, &runtimeapi.PodSandboxFilter{LabelSelector: filter})
 	if err != nil {
-		return fmt.Errorf("listing the pod's sandboxes: %w", err)
+		return nil, fmt.Errorf("listing the pod's sandboxes: %w", err)
 	}
 	containers, err := w.node.Runtime.ListContainers(ctx, &runtimeapi.ContainerFilter{LabelSelector: filter})
 	if err != nil {
-		return fmt.Errorf("listing the pod's containers: %w", err)
+		return nil, fmt.Errorf("listing the pod's containers: %w", err)
 	}
 	var ss []*runtimeapi.PodSandboxStatus
 	for _, s := range sandboxes {
 		r, err := w.node.Runtime.PodSandboxStatus(ctx, s.Id, false)
 		if err != nil {
-			return fmt.Errorf("status of sandbox %s: %w", s.Id, err)
+			return nil, fmt.Errorf("status of sandbox %s: %w", s.Id, err)
 		}
 		ss = append(ss, r.GetStatus())
 	}
@@ -85,12 +113,12 @@ func (w *Worker) Look(ctx context.Context) error {
 	for _, c := range containers {
 		r, err := w.node.Runtime.ContainerStatus(ctx, c.Id, false)
 		if err != nil {
-			return fmt.Errorf("status of container %s: %w", c.Id, err)
+			return nil, fmt.Errorf("status of container %s: %w", c.Id, err)
 		}
 		in[c.Id] = c.PodSandboxId
 		cs = append(cs, r.GetStatus())
 	}
-	w.Tell(func(o *lifecycle.Observed) {
+	return func(o *lifecycle.Observed) {
 		o.Sandboxes, o.Containers = nil, nil // what the runtime has forgotten is gone
 		for _, s := range ss {
 			o.Sandboxes = upsertSandbox(o.Sandboxes, sandboxFact(s))
@@ -99,8 +127,15 @@ func (w *Worker) Look(ctx context.Context) error {
 		for _, c := range cs {
 			o.Containers = upsert(o.Containers, w.node.container(w.pod, in[c.GetId()], c))
 		}
-	})
-	return nil
+	}, nil
+}
+
+// lookAgain is for when the runtime did not make something. It may be there all the same: a node that
+// was killed has asked for it, and its news went there.
+func (p *pass) lookAgain(ctx context.Context) {
+	if err := p.Look(ctx); err != nil {
+		p.log().Error(err, "Looking at what there is of the pod; the next relist tries again")
+	}
 }
 
 // refresh reads one container's status, which is told to the worker.

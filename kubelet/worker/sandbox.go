@@ -39,7 +39,9 @@ func (p *pass) createSandbox(ctx, patience context.Context, a lifecycle.Action) 
 	}
 	var id string
 	if err == nil {
-		id, err = p.node.Runtime.RunPodSandbox(ctx, config, p.handler)
+		if id, err = p.node.Runtime.RunPodSandbox(ctx, config, p.handler); err != nil {
+			p.lookAgain(ctx)
+		}
 	}
 	if err != nil {
 		return failed("FailedCreatePodSandBox", "Failed to create pod sandbox: ", err)

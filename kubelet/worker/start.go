@@ -108,7 +108,9 @@ func (s *starting) do(ctx, patience context.Context, verb lifecycle.StepVerb) bo
 		return err == nil || patience.Err() == nil
 	case lifecycle.CreateContainer:
 		var err error
-		s.id, err = s.node.Runtime.CreateContainer(ctx, s.sandboxID(), s.config, s.sandbox)
+		if s.id, err = s.node.Runtime.CreateContainer(ctx, s.sandboxID(), s.config, s.sandbox); err != nil {
+			s.lookAgain(ctx)
+		}
 		s.criError(err)
 		s.at.Create = result(s.id, err, true)
 	case lifecycle.RunContainer:

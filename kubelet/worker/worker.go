@@ -105,6 +105,7 @@ type Worker struct {
 	mu     sync.Mutex
 	next   *v1.Pod                     // the newest version from the API
 	facts  []func(*lifecycle.Observed) // not yet taken in
+	news   int                         // how often the runtime has told something by itself
 	status *v1.PodStatus               // decided last
 	awake  bool                        // it has something to do, or is about to look: time does not jump
 
@@ -143,9 +144,14 @@ func (w *Worker) Update(pod *v1.Pod, facts ...func(*lifecycle.Observed)) {
 // Tell hands over a fact: something observed, as a change to what is known.
 func (w *Worker) Tell(fact func(*lifecycle.Observed)) {
 	w.mu.Lock()
+	w.add(fact)
+	w.mu.Unlock()
+}
+
+// add is Tell, called with w.mu held.
+func (w *Worker) add(fact func(*lifecycle.Observed)) {
 	w.facts = append(w.facts, fact)
 	w.rouse()
-	w.mu.Unlock()
 }
 
 // Gone tells that the pod is no longer in the API.

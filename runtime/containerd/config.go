@@ -17,11 +17,12 @@ import (
 // layout names the files below a daemon's folder.
 type layout string
 
-func (l layout) config() string { return filepath.Join(string(l), "containerd.toml") }
-func (l layout) socket() string { return filepath.Join(string(l), "containerd.sock") }
-func (l layout) log() string    { return filepath.Join(string(l), "containerd.log") }
-func (l layout) root() string   { return filepath.Join(string(l), "root") }
-func (l layout) state() string  { return filepath.Join(string(l), "state") }
+func (l layout) config() string   { return filepath.Join(string(l), "containerd.toml") }
+func (l layout) socket() string   { return filepath.Join(string(l), "containerd.sock") }
+func (l layout) endpoint() string { return "unix://" + l.socket() }
+func (l layout) log() string      { return filepath.Join(string(l), "containerd.log") }
+func (l layout) root() string     { return filepath.Join(string(l), "root") }
+func (l layout) state() string    { return filepath.Join(string(l), "state") }
 func (l layout) tasks() string {
 	return filepath.Join(l.state(), "io.containerd.runtime.v2.task", "k8s.io")
 }

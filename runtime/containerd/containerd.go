@@ -113,7 +113,7 @@ func Start(ctx context.Context, cfg Config) (*Daemon, error) {
 }
 
 // Endpoint is the CRI socket, as unix:///path.
-func (d *Daemon) Endpoint() string { return "unix://" + d.files.socket() }
+func (d *Daemon) Endpoint() string { return d.files.endpoint() }
 
 // Stop ends containerd, with force if it has not ended by itself after five
 // seconds or when ctx ends. Containers go on; Start on the same folder finds

@@ -2,10 +2,13 @@ package containerd
 
 import (
 	"context"
+	"errors"
 
 	internalapi "k8s.io/cri-api/pkg/apis"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
+
+	"github.com/podling/podling/runtime/cri"
 )
 
 // What containerd says of a container of which it does not know how it ended (unknownExitCode and
@@ -35,7 +38,20 @@ func (r remembering) ContainerStatus(ctx context.Context, id string, verbose boo
 	return response, err
 }
 
+// GetContainerEvents has the events come over a connection of their own: one that is held beyond its
+// caller's end would hold up the events of all others once nobody takes them (internal/eventq).
 func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtimeapi.ContainerEventResponse, joined func(runtimeapi.RuntimeService_GetContainerEventsClient)) error {
+	if _, err := r.Version(ctx, ""); err != nil {
+		return err
+	}
+	// It is connected, and events are joined anew whenever it had to connect again.
+	if err := r.hold.renew(r.files.socket()); err != nil {
+		klog.ErrorS(err, "Should podling be killed, what it has asked of containerd will be cancelled")
+	}
+	own, err := cri.Connect(ctx, r.files.endpoint())
+	if err != nil {
+		return err
+	}
 	heard := make(chan *runtimeapi.ContainerEventResponse)
 	defer close(heard) // once nobody sends any more
 	go func() {
@@ -49,15 +65,7 @@ func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtim
 			}
 		}
 	}()
-	return r.RuntimeService.GetContainerEvents(ctx, heard, func(stream runtimeapi.RuntimeService_GetContainerEventsClient) {
-		// The stream is opened anew with each connection.
-		if err := r.hold.renew(r.files.socket()); err != nil {
-			klog.ErrorS(err, "Should podling be killed, what it has asked of containerd will be cancelled")
-		}
-		if joined != nil {
-			joined(stream)
-		}
-	})
+	return errors.Join(own.GetContainerEvents(ctx, heard, joined), own.Close(context.WithoutCancel(ctx)))
 }
 
 // ListContainers tells of those that ended before containerd wrote down that they had begun.

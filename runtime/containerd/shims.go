@@ -20,34 +20,28 @@ import (
 // A shim that was making a container when its containerd was killed counts that container for ever and
 // does not end when it is told to (Shutdown in cmd/containerd-shim-runc-v2/task/service.go). containerd
 // deletes what it has of the sandbox all the same, and nobody minds the shim any more.
-const (
-	// leaving is how long a shim may take to end after its sandbox has.
-	leaving = 2 * time.Second
-	// leavingPause is the time between two looks.
-	leavingPause = 20 * time.Millisecond
-)
+
+// leaving is how long a shim may take to end after its sandbox has.
+const leaving = 2 * time.Second
 
 // StopPodSandbox ends the sandbox's shim too, should it stay.
 func (r remembering) StopPodSandbox(ctx context.Context, id string) error {
-	bundle := filepath.Join(r.files.tasks(), id)
-	shim, known := readShim(bundle)
+	shim, known := readShim(filepath.Join(r.files.tasks(), id))
 	if err := r.RuntimeService.StopPodSandbox(ctx, id); err != nil || known != nil {
 		return err
 	}
-	for end := time.Now().Add(leaving); time.Now().Before(end); time.Sleep(leavingPause) {
-		if _, err := os.Stat(bundle); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return nil // containerd has not let go of it
-		}
-		client, err := shim.dial()
-		if err != nil {
-			return nil // it has ended
-		}
-		client.Close() // was only to see whether it answers
-	}
-	if err := shim.kill(ctx, id); err != nil {
-		klog.ErrorS(err, "A shim that was left without a task does not end; the next start tries again", "sandbox", id)
-	}
+	time.AfterFunc(leaving, func() { r.seeOff(shim, id) }) // nobody waits for it
 	return nil
+}
+
+// seeOff ends the shim of a sandbox that containerd has let go of.
+func (r remembering) seeOff(shim shim, sandbox string) {
+	if _, err := os.Stat(filepath.Join(r.files.tasks(), sandbox)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := shim.kill(context.Background(), sandbox); err != nil {
+		klog.ErrorS(err, "A shim that was left without a task does not end; the next start tries again", "sandbox", sandbox)
+	}
 }
 
 // kill ends the shim of a sandbox.
