@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -20,6 +18,7 @@ import (
 	"github.com/podling/podling/bench/cpu"
 	"github.com/podling/podling/bench/load"
 	"github.com/podling/podling/bench/memory"
+	"github.com/podling/podling/bench/metrics"
 	"github.com/podling/podling/conformance/launch"
 )
 
@@ -161,14 +160,9 @@ func (b *bench) watchSoak(ctx context.Context, client kubernetes.Interface, pid 
 
 // goroutines is how many run in the process of the API server.
 func goroutines(ctx context.Context, client kubernetes.Interface) (float64, error) {
-	metrics, err := client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	families, err := metrics.Of(ctx, client)
 	if err != nil {
-		return 0, fmt.Errorf("the API server's metrics: %w", err)
-	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(string(metrics)))
-	if err != nil {
-		return 0, fmt.Errorf("the API server's metrics: %w", err)
+		return 0, err
 	}
 	for _, m := range families["go_goroutines"].GetMetric() {
 		return m.GetGauge().GetValue(), nil

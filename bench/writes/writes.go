@@ -11,10 +11,10 @@ import (
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/podling/podling/bench/metrics"
 )
 
 // A Count is what was written since the cluster began.
@@ -37,35 +37,26 @@ func Read(ctx context.Context, client kubernetes.Interface) (Count, error) {
 	if err != nil {
 		return Count{}, fmt.Errorf("the storage's revision: %w", err)
 	}
-	metrics, err := client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
+	families, err := metrics.Of(ctx, client)
 	if err != nil {
-		return Count{}, fmt.Errorf("the API server's metrics: %w", err)
+		return Count{}, err
 	}
-	requests, err := parse(string(metrics))
-	if err != nil {
-		return Count{}, fmt.Errorf("the API server's metrics: %w", err)
-	}
-	return Count{revision, requests}, nil
+	return Count{revision, requests(families)}, nil
 }
 
 // requestTotal is the metric that counts requests.
 const requestTotal = "apiserver_request_total"
 
-// parse adds up the requests that changed something, whatever else tells them apart.
-func parse(metrics string) (map[string]int, error) {
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(metrics))
-	if err != nil {
-		return nil, err
-	}
-	requests := map[string]int{}
+// requests adds up those that changed something, whatever else tells them apart.
+func requests(families metrics.Families) map[string]int {
+	sums := map[string]int{}
 	for _, m := range families[requestTotal].GetMetric() {
 		labels := labelsOf(m)
 		if changes(labels) {
-			requests[labels["verb"]+" "+what(labels)] += int(m.GetCounter().GetValue())
+			sums[labels["verb"]+" "+what(labels)] += int(m.GetCounter().GetValue())
 		}
 	}
-	return requests, nil
+	return sums
 }
 
 func labelsOf(m *dto.Metric) map[string]string {

@@ -3,9 +3,11 @@ package writes
 import (
 	"maps"
 	"testing"
+
+	"github.com/podling/podling/bench/metrics"
 )
 
-const metrics = `# HELP apiserver_request_total [STABLE] Counter of apiserver requests.
+const told = `# HELP apiserver_request_total [STABLE] Counter of apiserver requests.
 # TYPE apiserver_request_total counter
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="status",verb="PATCH",version="v1"} 5000
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="GET",version="v1"} 70
@@ -20,20 +22,20 @@ apiserver_request_total{code="201",component="apiserver",dry_run="",group="",res
 apiserver_current_inflight_requests{request_kind="mutating"} 3
 `
 
-// TestParse: requests that were answered well and changed something count, once each.
-func TestParse(t *testing.T) {
-	requests, err := parse(metrics)
+// TestRequests: those that were answered well and changed something count, once each.
+func TestRequests(t *testing.T) {
+	families, err := metrics.Parse(told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := map[string]int{"PATCH pods/status": 5000, "POST pods": 4001}; !maps.Equal(requests, want) {
-		t.Errorf("parse = %v; want %v", requests, want)
+	if got, want := requests(families), map[string]int{"PATCH pods/status": 5000, "POST pods": 4001}; !maps.Equal(got, want) {
+		t.Errorf("%v; want %v", got, want)
 	}
-	if requests, err := parse(""); err != nil || len(requests) != 0 {
-		t.Errorf("of nothing: %v, %v", requests, err)
+	if got := requests(nil); len(got) != 0 {
+		t.Errorf("of nothing: %v", got)
 	}
-	if requests, err := parse("apiserver_request_total{ 3"); err == nil {
-		t.Errorf("of what is no metric: %v; want an error", requests)
+	if families, err := metrics.Parse("apiserver_request_total{ 3"); err == nil {
+		t.Errorf("of what is no metric: %v; want an error", families)
 	}
 }
 
