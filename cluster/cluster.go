@@ -205,40 +205,47 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 func (c *Cluster) takeDown(ctx context.Context) error {
-	var errs []error
-	part := func(stop func(context.Context) error) {
-		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-		defer cancel()
-		errs = append(errs, stop(ctx))
-	}
+	var t takingDown
 	if c.nodes != nil {
 		if c.options.Ephemeral && c.runtime != nil {
-			part(func(ctx context.Context) error { return c.runtime.noteOwn(ctx, c.controlPlane.Admin()) })
+			t.part(ctx, func(ctx context.Context) error { return c.runtime.noteOwn(ctx, c.controlPlane.Admin()) })
 		}
-		part(c.nodes.stop)
+		t.part(ctx, c.nodes.stop)
 	}
 	if c.decisions != nil {
 		if err := c.decisions.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("--record-decisions: %w", err))
+			t.note(fmt.Errorf("--record-decisions: %w", err))
 		}
 	}
 	if c.network != nil {
-		part(func(ctx context.Context) error { return c.network.stop(ctx, c.runtime, c.options.Ephemeral) })
+		t.part(ctx, func(ctx context.Context) error { return c.network.stop(ctx, c.runtime, c.options.Ephemeral) })
 	}
 	if c.runtime != nil {
-		errs = append(errs, c.runtime.stop(ctx, c.options.Ephemeral))
+		t.note(c.runtime.stop(ctx, c.options.Ephemeral))
 	}
 	if c.nodes != nil && c.options.Ephemeral {
-		errs = append(errs, c.nodes.clean())
+		t.note(c.nodes.clean())
 	}
 	if c.controlPlane != nil {
-		part(c.controlPlane.Stop)
+		t.part(ctx, c.controlPlane.Stop)
 	}
 	if c.folder != nil {
-		errs = append(errs, c.folder.close())
+		t.note(c.folder.close())
 	}
-	return errors.Join(errs...)
+	return errors.Join(t.errs...)
 }
+
+// takingDown is the end of a cluster's parts, one after the other, whatever becomes of those before.
+type takingDown struct{ errs []error }
+
+// part gives a part the time that each has.
+func (t *takingDown) part(ctx context.Context, stop func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	t.note(stop(ctx))
+}
+
+func (t *takingDown) note(err error) { t.errs = append(t.errs, err) }
 
 // oneAtATime lets parts that start side by side report.
 func oneAtATime(step Step) Step {

@@ -170,24 +170,23 @@ func (j *Joined) EndPods(ctx context.Context) { j.nodes.endPods(ctx) }
 // Stop ends the nodes. Their Nodes and pods stay in the API: they look like nodes that lost power, and
 // go on when they are started again. Containers that are real go on running.
 func (j *Joined) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
 	const containersGo = false
-	var errs []error
+	var t takingDown
 	if j.nodes != nil {
-		errs = append(errs, j.nodes.stop(ctx))
+		t.part(ctx, j.nodes.stop)
 	}
 	if j.ending != nil {
 		j.ending()
 	}
 	if j.network != nil {
-		errs = append(errs, j.network.stop(ctx, j.runtime, containersGo))
+		t.part(ctx, func(ctx context.Context) error { return j.network.stop(ctx, j.runtime, containersGo) })
 	}
 	if j.runtime != nil {
-		errs = append(errs, j.runtime.stop(ctx, containersGo))
+		t.part(ctx, func(ctx context.Context) error { return j.runtime.stop(ctx, containersGo) })
 	}
 	if j.log != nil {
-		errs = append(errs, controlplane.CloseLog(j.log))
+		t.note(controlplane.CloseLog(j.log))
 	}
-	return errors.Join(append(errs, j.folder.close())...)
+	t.note(j.folder.close())
+	return errors.Join(t.errs...)
 }

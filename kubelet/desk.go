@@ -241,14 +241,23 @@ func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Durat
 	}
 }
 
+// list is all that the runtime has.
+func (d *desk) list(ctx context.Context) ([]*runtimeapi.PodSandbox, []*runtimeapi.Container, error) {
+	sandboxes, err := d.shared.Runtime.ListPodSandbox(ctx, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing sandboxes: %w", err)
+	}
+	containers, err := d.shared.Runtime.ListContainers(ctx, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing containers: %w", err)
+	}
+	return sandboxes, containers, nil
+}
+
 // inRuntime is what the runtime has: of each pod its name, and the state of its
 // sandboxes and containers by their IDs.
 func (d *desk) inRuntime(ctx context.Context) (names map[types.UID]*v1.Pod, states map[types.UID]map[string]string, err error) {
-	sandboxes, err := d.shared.Runtime.ListPodSandbox(ctx, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	containers, err := d.shared.Runtime.ListContainers(ctx, nil)
+	sandboxes, containers, err := d.list(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

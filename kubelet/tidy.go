@@ -37,13 +37,9 @@ func (d *desk) tidy(ctx context.Context) {
 
 // removeSuperseded removes dead sandboxes of the node's pods that are empty and not the pod's newest.
 func (d *desk) removeSuperseded(ctx context.Context) error {
-	sandboxes, err := d.shared.Runtime.ListPodSandbox(ctx, nil)
+	sandboxes, containers, err := d.list(ctx)
 	if err != nil {
-		return fmt.Errorf("listing sandboxes: %w", err)
-	}
-	containers, err := d.shared.Runtime.ListContainers(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("listing containers: %w", err)
+		return err
 	}
 	var errs []error
 	for _, s := range superseded(sandboxes, containers) {

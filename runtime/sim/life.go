@@ -92,8 +92,9 @@ func (r *Runtime) StartContainer(ctx context.Context, id string) error {
 
 // settling is how long a start waits at most for the program to come to where it
 // waits, or ends. What a real one does until then, such as setting its traps, takes
-// less time than a real runtime needs to go on to the next container.
-const settling = 20 * time.Millisecond
+// less time than a real runtime needs to go on to the next container. Only one that never waits, such as an
+// endless loop, takes all of it: a machine that has much to do may not get round to the others sooner.
+const settling = time.Second
 
 // stands: time does not move by itself, so that nothing that takes some can be waited for.
 func (r *Runtime) stands() bool {
