@@ -58,6 +58,7 @@ type Daemon struct {
 	lacks    func(line string)
 	registry *http.Server
 	hold     hold
+	heard    heard
 
 	stopping chan struct{} // closed when containerd shall end
 	stop     sync.Once
@@ -207,10 +208,22 @@ func (d *Daemon) start(ctx context.Context, running *process) error {
 		return errors.Join(err, d.network.withdraw(context.WithoutCancel(ctx)))
 	}
 	go d.mind(p)
+	go d.listen()
 	if err := <-forwarded; err != nil {
 		d.lacks(fmt.Sprintf("pods cannot reach beyond this machine: %v", err))
 	}
 	return nil
+}
+
+// listen hears how containers end, until containerd has ended for good.
+func (d *Daemon) listen() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-d.ended
+		cancel()
+	}()
+	d.heard.listen(ctx, d.Endpoint())
 }
 
 // answering gives a containerd whose CRI answers: the running one, if there is one and it does.

@@ -49,6 +49,41 @@ func TestEndsAreKept(t *testing.T) {
 	m.start()
 }
 
+// TestEndsAreHeard: how a container ended is known even if containerd was ended between hearing of it
+// and writing it down.
+func TestEndsAreHeard(t *testing.T) {
+	m := newMachine(t)
+	_, id := m.run("p", nil, nil, "sh", "-c", "trap 'exit 7' TERM; sleep 3600 & wait")
+	written := filepath.Join(m.daemon.files.container(id), "status")
+	running, err := os.ReadFile(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cri.StopContainer(t.Context(), id, 60); err != nil {
+		t.Fatal(err)
+	}
+	m.within(time.Minute, "its end is heard of", func() error {
+		m.daemon.heard.mu.Lock()
+		defer m.daemon.heard.mu.Unlock()
+		if _, known := m.daemon.heard.ends[id]; !known {
+			return fmt.Errorf("it is not known")
+		}
+		return nil
+	})
+	m.stop()
+	if err := os.WriteFile(written, running, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	r, err := m.daemon.Remembering(m.cri).ContainerStatus(t.Context(), id, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := r.GetStatus(); s.State != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode != 7 || s.Reason != "Error" {
+		t.Errorf("the container is %v, %s %d; want it ended, Error 7", s.State, s.Reason, s.ExitCode)
+	}
+}
+
 // TestForgottenShim: a shim that has no task any more is ended at the next start; those of
 // containers that run are not.
 func TestForgottenShim(t *testing.T) {

@@ -44,6 +44,7 @@ func (h *hold) renew(socket string) error {
 	defer end.Close() // the holder has its own
 	holder := exec.Command("sh", "-c", holdScript, "podling-hold")
 	holder.ExtraFiles = append([]*os.File{end}, connections...)
+	holder.Dir = "/" // keeps no other folder in use
 	holder.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := holder.Start(); err != nil {
 		lifeline.Close() // nobody has the other end

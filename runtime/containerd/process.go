@@ -72,11 +72,13 @@ func (d *Daemon) mind(p *process) {
 	for {
 		select {
 		case <-d.stopping:
-			d.files.keepEnds() // which containerd may not get round to writing down
+			d.heard.keep(d.files) // which containerd may not get round to writing down
+			d.files.keepEnds()
 			p.end(context.Background())
 			return
 		case <-p.exited:
 		}
+		d.heard.keep(d.files)
 		klog.InfoS("containerd ended and is started again", "state", p.state, "log", d.files.log())
 		for started := false; !started; {
 			if time.Since(p.began) > soon {
