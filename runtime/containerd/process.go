@@ -43,6 +43,10 @@ func (d *Daemon) launch() (*process, error) {
 		klog.ErrorS(err, "Shims that nobody minds any more are left")
 	}
 	d.files.keepEnds() // that nobody has seen
+	left, err := d.files.orphans()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
 	cmd.Env = append(os.Environ(), "PATH="+d.path())
 	cmd.Stdout, cmd.Stderr = log, log
@@ -55,6 +59,11 @@ func (d *Daemon) launch() (*process, error) {
 		_ = cmd.Wait() // how it ended is in the state, and in containerd's log
 		p.state = cmd.ProcessState.String()
 		close(p.exited)
+	}()
+	go func() {
+		if err := left.remove(context.Background(), d.Endpoint()); err != nil {
+			klog.ErrorS(err, "Something may be left of sandboxes that were being made; the next start tries again")
+		}
 	}()
 	return p, nil
 }

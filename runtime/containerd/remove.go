@@ -24,6 +24,9 @@ const (
 	// for each, before the rest is removed without it.
 	podsPatience = 20 * time.Second
 	podPatience  = 500 * time.Millisecond
+	// podTries are made to remove a pod, with podPause after each.
+	podTries = 4
+	podPause = 250 * time.Millisecond
 	// restPatience is how long all that is left has to end then.
 	restPatience = 20 * time.Second
 	// answerPatience is how long a containerd that is just being started again
@@ -79,14 +82,23 @@ func (d *Daemon) removePods(ctx context.Context) (err error) {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, pod := range pods {
-		group.Go(func() error {
-			if err := client.StopPodSandbox(ctx, pod.Id); err != nil {
-				return err
-			}
-			return client.RemovePodSandbox(ctx, pod.Id)
-		})
+		group.Go(func() error { return removePod(ctx, client, pod.Id) })
 	}
 	return group.Wait()
+}
+
+// removePod tries more than once: containerd may be just clearing up after a shim that has died.
+func removePod(ctx context.Context, client *cri.Runtime, sandbox string) (err error) {
+	for range podTries {
+		if err = client.StopPodSandbox(ctx, sandbox); err == nil {
+			err = client.RemovePodSandbox(ctx, sandbox)
+		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(podPause)
+	}
+	return err
 }
 
 // endShims ends shims whose pods the runtime did not remove, their containers
