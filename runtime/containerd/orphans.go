@@ -24,6 +24,7 @@ import (
 type orphans struct {
 	namespaces []string // files that network namespaces are mounted on
 	addresses  []string // files that keep a pod's address from being given to another
+	shims      []int    // processes
 }
 
 // orphans are all that may be some. To be called while no containerd runs: what is made later is
@@ -31,15 +32,16 @@ type orphans struct {
 func (l layout) orphans() (o orphans, err error) {
 	namespaces, err1 := filepath.Glob(filepath.Join(l.state(), "io.containerd.grpc.v1.cri", "netns", "*"))
 	addresses, err2 := filepath.Glob(filepath.Join(l.addresses(), "*", "[0-9]*"))
-	return orphans{namespaces, addresses}, errors.Join(err1, err2)
+	shims, err3 := l.shims()
+	return orphans{namespaces, addresses, shims}, errors.Join(err1, err2, err3)
 }
 
 // remove removes those that belong to no sandbox that the containerd which is starting has.
-func (o orphans) remove(ctx context.Context, endpoint string) (err error) {
-	if len(o.namespaces) == 0 && len(o.addresses) == 0 {
+func (o orphans) remove(ctx context.Context, l layout) (err error) {
+	if len(o.namespaces)+len(o.addresses)+len(o.shims) == 0 {
 		return nil
 	}
-	client, err := cri.Connect(ctx, endpoint)
+	client, err := cri.Connect(ctx, l.endpoint())
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func (o orphans) remove(ctx context.Context, endpoint string) (err error) {
 		}
 		namespaces = append(namespaces, namespace)
 	}
-	var errs []error
+	errs := []error{l.endForgotten(o.shims)} // containerd has let go of those that it could not load
 	for _, path := range o.namespaces {
 		if !slices.Contains(namespaces, path) {
 			klog.InfoS("A network namespace that is no pod's is removed", "path", path)

@@ -39,14 +39,14 @@ func (d *Daemon) launch() (*process, error) {
 		return nil, err
 	}
 	defer log.Close() // containerd has its own handle
-	if err := endForgottenShims(d.files); err != nil {
-		klog.ErrorS(err, "Shims that nobody minds any more are left")
-	}
-	d.files.keepEnds() // that nobody has seen
 	left, err := d.files.orphans()
 	if err != nil {
 		return nil, err
 	}
+	if err := d.files.endForgotten(left.shims); err != nil {
+		klog.ErrorS(err, "Shims that nobody minds any more are left")
+	}
+	d.files.keepEnds() // that nobody has seen
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
 	cmd.Env = append(os.Environ(), "PATH="+d.path())
 	cmd.Stdout, cmd.Stderr = log, log
@@ -61,7 +61,7 @@ func (d *Daemon) launch() (*process, error) {
 		close(p.exited)
 	}()
 	go func() {
-		if err := left.remove(context.Background(), d.Endpoint()); err != nil {
+		if err := left.remove(context.Background(), d.files); err != nil {
 			klog.ErrorS(err, "Something may be left of sandboxes that were being made; the next start tries again")
 		}
 	}()

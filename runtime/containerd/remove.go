@@ -46,7 +46,7 @@ func (d *Daemon) RemoveAll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, restPatience)
 	defer cancel()
 	errs = append(errs, d.end(ctx))
-	if shims, err := processesWith("-address", d.files.socket()); err != nil {
+	if shims, err := d.files.shims(); err != nil {
 		errs = append(errs, err)
 	} else {
 		errs = append(errs, endShims(ctx, shims))
@@ -106,22 +106,11 @@ func removePod(ctx context.Context, client *cri.Runtime, sandbox string) (err er
 func endShims(ctx context.Context, shims []int) error {
 	var containers []int
 	for _, shim := range shims {
-		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", shim))
+		children, err := childrenOf(shim)
 		if err != nil {
 			return err
 		}
-		for _, task := range tasks {
-			b, err := os.ReadFile(task)
-			if err != nil {
-				continue // ended meanwhile
-			}
-			for _, child := range strings.Fields(string(b)) {
-				var pid int
-				if _, err := fmt.Sscan(child, &pid); err == nil {
-					containers = append(containers, pid)
-				}
-			}
-		}
+		containers = append(containers, children...)
 	}
 	return cmp.Or(endAll(ctx, containers), endAll(ctx, shims))
 }

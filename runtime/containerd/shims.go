@@ -64,14 +64,13 @@ func (s shim) kill(ctx context.Context, sandbox string) error {
 	return endShim(pid, sandbox)
 }
 
-// endForgottenShims ends the shims of this folder that have no task: those of sandboxes that were
-// being made or removed when their containerd was killed. To be called while no containerd runs.
-func endForgottenShims(l layout) error {
-	pids, err := processesWith("-address", l.socket())
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
+// shims are the processes of this folder's.
+func (l layout) shims() ([]int, error) { return processesWith("-address", l.socket()) }
+
+// endForgotten ends those of the shims that have no task: they are of sandboxes that were being made or
+// removed when their containerd was killed. The shims have to be older than the containerd that runs.
+func (l layout) endForgotten(shims []int) error {
+	for _, pid := range shims {
 		id, err := shimOf(pid)
 		if err != nil {
 			continue // it has ended
@@ -99,12 +98,39 @@ func shimOf(pid int) (string, error) {
 	return args[i+1], nil
 }
 
+// endShim ends a shim, and before it what it has begun, which would run on.
 func endShim(pid int, sandbox string) error {
 	klog.InfoS("A shim that was left without a task is ended", "sandbox", sandbox, "pid", pid)
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
-		return fmt.Errorf("ending shim %d: %w", pid, err)
+	children, err := childrenOf(pid)
+	if err != nil {
+		return err
+	}
+	for _, pid := range append(children, pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
+			return fmt.Errorf("ending shim %d: %w", pid, err)
+		}
 	}
 	return nil
+}
+
+// childrenOf are the processes that a process has begun.
+func childrenOf(pid int) (children []int, err error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil, err
+	}
+	for _, task := range tasks {
+		b, err := os.ReadFile(task)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		for child := range strings.FieldsSeq(string(b)) {
+			if pid, err := strconv.Atoi(child); err == nil {
+				children = append(children, pid)
+			}
+		}
+	}
+	return children, nil
 }
 
 // arguments are a process's.
