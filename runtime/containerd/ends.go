@@ -16,6 +16,8 @@ import (
 	"github.com/containerd/containerd/api/runtime/task/v3"
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/ttrpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"k8s.io/klog/v2"
 )
 
@@ -36,6 +38,8 @@ const (
 type end struct {
 	ExitCode uint32    `json:"exitCode"`
 	At       time.Time `json:"at"`
+	// Unbegun: the container had not begun when the containerd ended that was about to start it.
+	Unbegun bool `json:"unbegun,omitempty"`
 }
 
 // keepEnds asks the shims how containers ended, and keeps it; of those that run it waits for the end
@@ -84,21 +88,30 @@ func (l layout) keepEnd(ctx context.Context, bundle, id string, answered func())
 	asking, cancel := context.WithTimeout(ctx, shimPatience)
 	defer cancel()
 	state, err := tasks.State(asking, &task.StateRequest{ID: id})
-	if err != nil {
+	if err != nil && status.Code(err) != codes.NotFound {
 		return err
+	}
+	if err != nil || state.Status == tasktypes.Status_CREATED {
+		if started, err := l.started(id); err != nil || started {
+			return err
+		}
+		return l.writeEnd(id, end{Unbegun: true})
 	}
 	e := end{ExitCode: state.ExitStatus, At: state.ExitedAt.AsTime()}
 	switch state.Status {
 	case tasktypes.Status_STOPPED:
 	case tasktypes.Status_RUNNING, tasktypes.Status_PAUSED, tasktypes.Status_PAUSING:
 		answered()
+		if err := l.forgetUnbegun(id); err != nil {
+			return err
+		}
 		r, err := tasks.Wait(ctx, &task.WaitRequest{ID: id})
 		if err != nil {
 			return err // it runs on, and containerd hears of its end
 		}
 		e = end{ExitCode: r.ExitStatus, At: r.ExitedAt.AsTime()}
 	default:
-		return nil // it has not begun
+		return nil // nothing is known of it
 	}
 	return l.writeEnd(id, e)
 }
@@ -152,6 +165,28 @@ func (l layout) writeEnd(id string, e end) error {
 		return nil // removed meanwhile
 	}
 	return err
+}
+
+// started says whether containerd has written down that the container was started.
+func (l layout) started(id string) (bool, error) {
+	path := filepath.Join(l.container(id), "status") // internal/cri/store/container/status.go
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	var written struct{ StartedAt int64 }
+	if err := json.Unmarshal(raw, &written); err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	return written.StartedAt != 0, nil
+}
+
+// forgetUnbegun takes back that a container had not begun.
+func (l layout) forgetUnbegun(id string) error {
+	if e, known := l.readEnd(id); !known || !e.Unbegun {
+		return nil
+	}
+	return os.Remove(filepath.Join(l.container(id), endFile))
 }
 
 // readEnd gives the end that was kept of a container, if one was.

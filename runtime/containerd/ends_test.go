@@ -84,6 +84,42 @@ func TestEndsAreHeard(t *testing.T) {
 	}
 }
 
+// TestUnbegun: a container that had not begun when containerd was killed is not said to have ended.
+func TestUnbegun(t *testing.T) {
+	m := newMachine(t)
+	_, id := m.create("p", nil, nil, "sleep", "3600")
+	l := m.daemon.files
+	if started, err := l.started(id); err != nil || started {
+		t.Errorf("started: %v, %v", started, err)
+	}
+	seen := m.daemon.Remembering(m.cri).(remembering)
+	said := func(state runtimeapi.ContainerState, code int32, reason string) *runtimeapi.ContainerStatus {
+		s := &runtimeapi.ContainerStatus{Id: id, State: state, ExitCode: code, Reason: reason}
+		seen.remember(s)
+		return s
+	}
+	if err := l.writeEnd(id, end{Unbegun: true}); err != nil {
+		t.Fatal(err)
+	}
+	if s := said(runtimeapi.ContainerState_CONTAINER_EXITED, 255, "Unknown"); s.State != runtimeapi.ContainerState_CONTAINER_CREATED || s.ExitCode != 0 || s.Reason != "" {
+		t.Errorf("lost by containerd it is %v", s)
+	}
+	if s := said(runtimeapi.ContainerState_CONTAINER_EXITED, 3, "Error"); s.State != runtimeapi.ContainerState_CONTAINER_EXITED || s.ExitCode != 3 {
+		t.Errorf("ended after all it is %v", s)
+	}
+	if err := m.cri.StartContainer(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if started, err := l.started(id); err != nil || !started {
+		t.Errorf("started: %v, %v", started, err)
+	}
+	m.stop() // which asks the shim
+	if e, known := l.readEnd(id); known {
+		t.Errorf("of a container that runs it is kept: %+v", e)
+	}
+	m.start()
+}
+
 // TestForgottenShim: a shim that has no task any more is ended at the next start; those of
 // containers that run are not.
 func TestForgottenShim(t *testing.T) {

@@ -68,21 +68,29 @@ func (r remembering) GetContainerEvents(ctx context.Context, events chan *runtim
 	return errors.Join(own.GetContainerEvents(ctx, heard, joined), own.Close(context.WithoutCancel(ctx)))
 }
 
-// ListContainers tells of those that ended before containerd wrote down that they had begun.
+// ListContainers tells of those that ended before containerd wrote down that they had begun, and of those
+// that it takes for ended and that have not begun.
 func (r remembering) ListContainers(ctx context.Context, filter *runtimeapi.ContainerFilter) ([]*runtimeapi.Container, error) {
 	list, err := r.RuntimeService.ListContainers(ctx, filter)
 	for _, c := range list {
-		if c.State != runtimeapi.ContainerState_CONTAINER_CREATED {
+		if c.State != runtimeapi.ContainerState_CONTAINER_CREATED && c.State != runtimeapi.ContainerState_CONTAINER_EXITED {
 			continue
 		}
-		if _, ended := r.files.readEnd(c.Id); ended {
+		e, known := r.files.readEnd(c.Id)
+		switch {
+		case !known:
+		case !e.Unbegun:
 			c.State = runtimeapi.ContainerState_CONTAINER_EXITED
+		case c.State == runtimeapi.ContainerState_CONTAINER_EXITED:
+			if s, err := r.ContainerStatus(ctx, c.Id, false); err == nil { // it may have begun and ended since
+				c.State = s.GetStatus().GetState()
+			}
 		}
 	}
 	return list, err
 }
 
-// remember puts right what is said of a container that has ended.
+// remember puts right what is said of a container that has ended, or is said to have.
 func (r remembering) remember(s *runtimeapi.ContainerStatus) {
 	unknown := s.GetState() == runtimeapi.ContainerState_CONTAINER_EXITED && s.ExitCode == unknownExitCode && s.Reason == unknownExitReason
 	if !unknown && s.GetState() != runtimeapi.ContainerState_CONTAINER_CREATED {
@@ -90,6 +98,10 @@ func (r remembering) remember(s *runtimeapi.ContainerStatus) {
 	}
 	e, known := r.files.readEnd(s.Id)
 	if !known {
+		return
+	}
+	if e.Unbegun {
+		s.State, s.ExitCode, s.StartedAt, s.FinishedAt, s.Reason, s.Message = runtimeapi.ContainerState_CONTAINER_CREATED, 0, 0, 0, "", ""
 		return
 	}
 	s.State, s.ExitCode, s.FinishedAt, s.Reason = runtimeapi.ContainerState_CONTAINER_EXITED, int32(e.ExitCode), e.At.UnixNano(), failed
