@@ -155,7 +155,7 @@ func (b *berth) untilDown(ctx context.Context) {
 
 // lookAgain finds what was not told while the runtime was down.
 func (b *berth) lookAgain(ctx context.Context) {
-	if err := b.desk.compare(ctx); err != nil && ctx.Err() == nil {
+	if _, err := b.desk.compare(ctx); err != nil && ctx.Err() == nil {
 		b.node.RuntimeFailed(err)
 	}
 }

@@ -217,11 +217,14 @@ func observed(state node.State) func(*lifecycle.Observed) {
 	return func(o *lifecycle.Observed) { o.Runtime, o.Network = state.RuntimeError, state.NetworkError }
 }
 
+// relistSoon is how soon a worker is compared again that was busy when it and the runtime differed.
+const relistSoon = time.Second
+
 // relist compares what the workers know with what the runtime has: when the
 // event stream begins anew, and every so often (0: never). A worker that missed something
 // looks again; pods that nobody knows are ended.
 func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Duration) {
-	var tick <-chan time.Time
+	var tick, soon <-chan time.Time
 	if every > 0 {
 		t := time.NewTicker(every)
 		defer t.Stop()
@@ -231,12 +234,18 @@ func (d *desk) relist(ctx context.Context, now <-chan struct{}, every time.Durat
 		select {
 		case <-now:
 		case <-tick:
+		case <-soon:
 		case <-ctx.Done():
 			return
 		}
-		if err := d.compare(ctx); err != nil && ctx.Err() == nil {
+		busy, err := d.compare(ctx)
+		if err != nil && ctx.Err() == nil {
 			klog.FromContext(ctx).V(1).Info("Listing what the runtime has", "err", err)
 			d.shared.CRIFailed(err)
+		}
+		soon = nil
+		if busy && every > 0 {
+			soon = time.After(relistSoon)
 		}
 	}
 }
@@ -279,12 +288,14 @@ func (d *desk) inRuntime(ctx context.Context) (names map[types.UID]*v1.Pod, stat
 	return names, states, nil
 }
 
-func (d *desk) compare(ctx context.Context) error {
+// compare says, too, whether a worker is busy that knows something else than the runtime: that may be what
+// it is doing, or what it has missed.
+func (d *desk) compare(ctx context.Context) (differ bool, err error) {
 	d.shared.Clock.Begin()
 	defer d.shared.Clock.End()
 	names, has, err := d.inRuntime(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.mu.Lock()
 	workers := maps.Clone(d.workers)
@@ -293,14 +304,18 @@ func (d *desk) compare(ctx context.Context) error {
 	for _, uid := range slices.Sorted(maps.Keys(workers)) { // one after the other, always in the same order
 		w := workers[uid]
 		seen, busy := w.Fingerprint()
-		if busy || maps.Equal(seen, has[uid]) || len(seen) == 0 && has[uid] == nil {
+		if maps.Equal(seen, has[uid]) || len(seen) == 0 && has[uid] == nil {
+			continue
+		}
+		if busy {
+			differ = true
 			continue
 		}
 		if err := w.Look(ctx); err != nil {
-			return err
+			return differ, err
 		}
 	}
-	return nil
+	return differ, nil
 }
 
 // endUnknown ends and removes what the machine has of pods that nobody knows.

@@ -170,7 +170,7 @@ func (n *nodeLife) look() {
 	n.looking = true
 	go func() {
 		ctx := context.WithValue(n.desk.ctx, whoKey{}, "relist: ")
-		err := n.desk.compare(ctx)
+		_, err := n.desk.compare(ctx)
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.looking = false

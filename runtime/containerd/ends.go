@@ -24,6 +24,8 @@ import (
 const (
 	// shimPatience is how long a shim may take to answer.
 	shimPatience = 5 * time.Second
+	// beginning is how long a shim may take to start a container, and beginningPause the time between two looks.
+	beginning, beginningPause = 500 * time.Millisecond, 20 * time.Millisecond
 	// takeover is how long after its start a containerd has surely asked all shims what they run.
 	takeover = 30 * time.Second
 	// endFile is where an end is kept, in the container's own folder, which containerd removes with it.
@@ -88,6 +90,10 @@ func (l layout) keepEnd(ctx context.Context, bundle, id string, answered func())
 	asking, cancel := context.WithTimeout(ctx, shimPatience)
 	defer cancel()
 	state, err := tasks.State(asking, &task.StateRequest{ID: id})
+	for end := time.Now().Add(beginning); err == nil && state.Status == tasktypes.Status_CREATED && time.Now().Before(end); {
+		time.Sleep(beginningPause) // the shim may be just starting it, for a containerd that is gone
+		state, err = tasks.State(asking, &task.StateRequest{ID: id})
+	}
 	if err != nil && status.Code(err) != codes.NotFound {
 		return err
 	}

@@ -10,12 +10,21 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/klog/v2"
 
 	"github.com/podling/podling/runtime/cri"
+)
+
+const (
+	// orphanTries are made to remove what is left, with orphanPause after each; then the next start tries.
+	orphanTries = 20
+	orphanPause = 3 * time.Second
 )
 
 // orphans may be left of sandboxes that a containerd was making when it was killed: it makes a network
@@ -36,6 +45,31 @@ func (l layout) orphans() (o orphans, err error) {
 	return orphans{namespaces, addresses, shims}, errors.Join(err1, err2, err3)
 }
 
+// removePatiently tries again while containerd does not tell of all of its sandboxes whose they are: one
+// that it was making, too, may be there for a moment, or until its pod is over. It ends with containerd.
+func (o orphans) removePatiently(l layout, containerd *process) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-containerd.exited:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	for range orphanTries {
+		err := o.remove(ctx, l)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		klog.ErrorS(err, "Something may be left of sandboxes that were being made when containerd ended; it is tried again")
+		select {
+		case <-time.After(orphanPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // remove removes those that belong to no sandbox that the containerd which is starting has.
 func (o orphans) remove(ctx context.Context, l layout) (err error) {
 	if len(o.namespaces)+len(o.addresses)+len(o.shims) == 0 {
@@ -45,7 +79,7 @@ func (o orphans) remove(ctx context.Context, l layout) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, client.Close(ctx)) }()
+	defer func() { err = errors.Join(err, client.Close(context.WithoutCancel(ctx))) }()
 	sandboxes, err := client.ListPodSandbox(ctx, nil)
 	if err != nil {
 		return err
@@ -54,6 +88,9 @@ func (o orphans) remove(ctx context.Context, l layout) (err error) {
 	for _, s := range sandboxes {
 		ids = append(ids, s.GetId())
 		r, err := client.PodSandboxStatus(ctx, s.GetId(), true)
+		if status.Code(err) == codes.NotFound {
+			continue // removed by now
+		}
 		if err != nil {
 			return err
 		}

@@ -60,11 +60,7 @@ func (d *Daemon) launch() (*process, error) {
 		p.state = cmd.ProcessState.String()
 		close(p.exited)
 	}()
-	go func() {
-		if err := left.remove(context.Background(), d.files); err != nil {
-			klog.ErrorS(err, "Something may be left of sandboxes that were being made; the next start tries again")
-		}
-	}()
+	go left.removePatiently(d.files, p)
 	return p, nil
 }
 
