@@ -41,7 +41,8 @@ func (h *heard) listen(ctx context.Context, endpoint string) {
 	defer client.Close() // was only listened to
 	ctx = metadata.AppendToOutgoingContext(ctx, "containerd-namespace", "k8s.io")
 	for ctx.Err() == nil {
-		if err := h.join(ctx, eventsapi.NewEventsClient(client)); err != nil && ctx.Err() == nil {
+		err := h.join(ctx, eventsapi.NewEventsClient(client))
+		if ctx.Err() == nil {
 			klog.V(2).InfoS("containerd's events ended", "err", err)
 		}
 		select {
@@ -51,6 +52,7 @@ func (h *heard) listen(ctx context.Context, endpoint string) {
 	}
 }
 
+// join says how the stream ended that it joined.
 func (h *heard) join(ctx context.Context, client eventsapi.EventsClient) error {
 	stream, err := client.Subscribe(ctx, &eventsapi.SubscribeRequest{Filters: []string{`topic=="` + exitTopic + `"`}}, grpc.WaitForReady(true))
 	if err != nil {
