@@ -147,24 +147,27 @@ func snapshotterFor(dir string) (string, error) {
 
 // freshState removes what containerd noted about running containers before
 // the machine was last started: none of them runs any more.
-//
-// Of tasks that a containerd was removing when it was killed it removes the rest: containerd gives
-// their folders a name with a dot, once nothing is mounted there, and takes no notice of those later
-// (atomicDelete in core/runtime/v2/bundle.go).
 func (l layout) freshState() error {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return err
 	}
 	if last, err := os.ReadFile(l.boot()); err == nil && bytes.Equal(last, id) {
-		half, err := filepath.Glob(filepath.Join(l.tasks(), ".?*"))
-		for _, folder := range half {
-			err = errors.Join(err, os.RemoveAll(folder))
-		}
-		return err
+		return nil
 	}
 	if err := os.RemoveAll(l.state()); err != nil {
 		return err
 	}
 	return os.WriteFile(l.boot(), id, 0o600)
+}
+
+// removeHalf removes the rest of tasks that a containerd was removing when it was killed: it gives their
+// folders a name with a dot, once nothing is mounted there, and takes no notice of those later
+// (atomicDelete in core/runtime/v2/bundle.go). To be called while no containerd runs.
+func (l layout) removeHalf() error {
+	half, err := filepath.Glob(filepath.Join(l.tasks(), ".?*"))
+	for _, folder := range half {
+		err = errors.Join(err, os.RemoveAll(folder))
+	}
+	return err
 }

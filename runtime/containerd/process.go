@@ -2,6 +2,7 @@ package containerd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,8 +44,8 @@ func (d *Daemon) launch() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.files.endForgotten(left.shims); err != nil {
-		klog.ErrorS(err, "Shims that nobody minds any more are left")
+	if err := errors.Join(d.files.endForgotten(left.shims), d.files.removeHalf()); err != nil {
+		klog.ErrorS(err, "Shims or folders of tasks that nobody minds any more are left")
 	}
 	d.files.keepEnds() // that nobody has seen
 	cmd := exec.Command(d.programs.containerd, "--config", d.files.config(), "--log-level", "warn")
