@@ -217,12 +217,8 @@ func (d *Daemon) start(ctx context.Context, running *process) error {
 
 // listen hears how containers end, until containerd has ended for good.
 func (d *Daemon) listen() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := endingWith(context.Background(), d.ended)
 	defer cancel()
-	go func() {
-		<-d.ended
-		cancel()
-	}()
 	d.heard.listen(ctx, d.Endpoint())
 }
 
@@ -256,15 +252,8 @@ func (d *Daemon) answering(ctx context.Context, running *process) (*process, err
 // ready waits for the CRI and has it pull the pause image, so that the first
 // pod does not wait for that. It does not wait for a process that has ended.
 func (d *Daemon) ready(ctx context.Context, p *process) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := endingWith(ctx, p.exited)
 	defer cancel()
-	go func() {
-		select {
-		case <-p.exited:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	client, err := cri.Connect(ctx, d.Endpoint())
 	if err != nil {
 		return err

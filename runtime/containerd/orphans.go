@@ -48,15 +48,8 @@ func (l layout) orphans() (o orphans, err error) {
 // removePatiently tries again while containerd does not tell of all of its sandboxes whose they are: one
 // that it was making, too, may be there for a moment, or until its pod is over. It ends with containerd.
 func (o orphans) removePatiently(l layout, containerd *process) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := endingWith(context.Background(), containerd.exited)
 	defer cancel()
-	go func() {
-		select {
-		case <-containerd.exited:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	for range orphanTries {
 		err := o.remove(ctx, l)
 		if err == nil || ctx.Err() != nil {

@@ -65,6 +65,19 @@ func (d *Daemon) launch() (*process, error) {
 	return p, nil
 }
 
+// endingWith is a context that ends with ctx, and once done is closed.
+func endingWith(ctx context.Context, done <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // path is where containerd looks for programs.
 func (d *Daemon) path() string {
 	dirs := append([]string{filepath.Dir(d.programs.containerd)}, pathDirs()...)
