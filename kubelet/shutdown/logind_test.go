@@ -228,6 +228,11 @@ func TestLogindComesBack(t *testing.T) {
 	defer cancel()
 	given, free := l.lock()
 	conn := <-made
+	// What logind says is heard once the lock is held: a connection that ends while the lock is on its way
+	// leaves it to nobody.
+	m.set(true, detected)
+	l.say(false)
+	l.until(h, "Shutdown "+cancelled)
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
