@@ -3,7 +3,9 @@ package server_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -122,11 +124,16 @@ func TestLogsFollow(t *testing.T) {
 	response := open(t, client, http.MethodGet, "/containerLogs/default/pod/serve?follow=true", nil)
 	defer response.Body.Close()
 	lines := bufio.NewScanner(response.Body)
-	if code, body := do(t, client, "POST", "/run/default/pod/serve?cmd=sh+-c+echo${IFS}now>/say"); code != http.StatusOK {
+	said := fmt.Sprint(time.Now().UnixNano()) // and not what an earlier run of this test said
+	script := "until [ -p /say ]; do :; done; echo " + said + " >/say"
+	cmd := url.Values{"cmd": {"sh -c " + strings.ReplaceAll(script, " ", "\t")}} // it is split at spaces
+	if code, body := do(t, client, "POST", "/run/default/pod/serve?"+cmd.Encode()); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
-	if !lines.Scan() || lines.Text() != "now" {
-		t.Fatalf("%q, %v", lines.Text(), lines.Err())
+	for lines.Text() != said {
+		if !lines.Scan() {
+			t.Fatalf("the log ends: %v", lines.Err())
+		}
 	}
 	end()
 	if lines.Scan() {

@@ -115,7 +115,8 @@ func (s *Server) portForward(w http.ResponseWriter, r *http.Request) {
 
 // run runs a command, its words separated by spaces, to its end and answers with what it wrote.
 func (s *Server) run(w http.ResponseWriter, r *http.Request) {
-	command := strings.Fields(r.URL.Query().Get("cmd"))
+	// Other blanks are a word's own (upstream: getRun in pkg/kubelet/server/server.go).
+	command := strings.FieldsFunc(r.URL.Query().Get("cmd"), func(c rune) bool { return c == ' ' })
 	if len(command) == 0 {
 		http.Error(w, `query parameter "cmd" is required`, http.StatusBadRequest)
 		return
