@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/podling/podling/conformance/images"
@@ -42,14 +43,19 @@ func launched(t *testing.T, binary string, flags ...string) (*launch.Podling, ku
 
 func clientFor(t *testing.T, kubeconfig string) kubernetes.Interface {
 	t.Helper()
+	client, err := kubernetes.NewForConfig(configFor(t, kubeconfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func configFor(t *testing.T, kubeconfig string) *rest.Config {
+	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.QPS = -1
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return config
 }

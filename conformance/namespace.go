@@ -6,10 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -18,7 +21,12 @@ const (
 	accountLimit = 30 * time.Second
 	// cleanupLimit is how long the removal of a namespace may take to begin.
 	cleanupLimit = 10 * time.Second
+	// quietLimit is how long the pods of scenarios that are over may take to be gone.
+	quietLimit = 2 * time.Minute
 )
+
+// prefix is what the namespaces of scenarios begin with.
+const prefix = "c-"
 
 // inNamespace makes a namespace for what the name says, in the form that
 // withoutNamespaces takes out of recordings, and removes it when do is done. It does
@@ -26,7 +34,7 @@ const (
 func inNamespace(ctx context.Context, client kubernetes.Interface, name string, do func(namespace string) error) error {
 	suffix := make([]byte, 3)
 	rand.Read(suffix) // never fails
-	namespace := fmt.Sprintf("c-%s-%s", name, hex.EncodeToString(suffix))
+	namespace := fmt.Sprintf("%s%s-%s", prefix, name, hex.EncodeToString(suffix))
 	if _, err := client.CoreV1().Namespaces().Create(ctx, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
 		return fmt.Errorf("namespace: %w", err)
 	}
@@ -38,6 +46,26 @@ func inNamespace(ctx context.Context, client kubernetes.Interface, name string, 
 	defer cancel()
 	if e := client.CoreV1().Namespaces().Delete(cleanup, namespace, metav1.DeleteOptions{}); e != nil {
 		err = errors.Join(err, fmt.Errorf("namespace %s is left behind: %w", namespace, e))
+	}
+	return err
+}
+
+// quiet waits until no pod of a scenario is left.
+func quiet(ctx context.Context, client kubernetes.Interface) error {
+	var left string
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, quietLimit, true, func(ctx context.Context) (bool, error) {
+		pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return false, err
+		}
+		i := slices.IndexFunc(pods.Items, func(p v1.Pod) bool { return strings.HasPrefix(p.Namespace, prefix) })
+		if i >= 0 {
+			left = pods.Items[i].Namespace + "/" + pods.Items[i].Name
+		}
+		return i < 0, nil
+	})
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		return fmt.Errorf("pod %s of a scenario that is over is still there after %v", left, quietLimit)
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func TestReasonsOfAShortNode(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			on := stage{client: clientFor(t, p.Kubeconfig), node: p.Node}
+			on := stageOn(t, p.Kubeconfig, p.Node)
 			for _, file := range node.examples {
 				if err := on.show(t.Context(), file, words[file], nil); err != nil {
 					t.Errorf("%s: %v", file, err)

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -18,19 +17,25 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/jsonpath"
-	"sigs.k8s.io/yaml"
 
 	"github.com/podling/podling/lifecycle/reason"
+	"github.com/podling/podling/manifest"
 )
 
 // A stage is a cluster that examples are shown on.
 type stage struct {
+	config *rest.Config
 	client kubernetes.Interface
 	node   string
+}
+
+func stageOn(t *testing.T, kubeconfig, node string) stage {
+	t.Helper()
+	return stage{config: configFor(t, kubeconfig), client: clientFor(t, kubeconfig), node: node}
 }
 
 // A step is what an example needs done once its objects are there.
@@ -100,42 +105,17 @@ func (on stage) show(ctx context.Context, file string, words []reason.Reason, mo
 	})
 }
 
-// paths are where the kinds of objects that examples consist of are created.
-var paths = map[string]string{
-	"Pod":                 "/api/v1/namespaces/%s/pods",
-	"PodDisruptionBudget": "/apis/policy/v1/namespaces/%s/poddisruptionbudgets",
-	"Node":                "/api/v1/nodes",
-	"PriorityClass":       "/apis/scheduling.k8s.io/v1/priorityclasses",
-
-	"ValidatingAdmissionPolicy":        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-	"ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-}
-
-// apply creates the objects of a manifest as they stand there; fields that do not exist are an error.
+// apply creates the objects of a manifest.
 func (on stage) apply(ctx context.Context, namespace string, text []byte) error {
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		var object metav1.TypeMeta
-		if err := errors.Join(err, yaml.Unmarshal(document, &object)); err != nil {
-			return err
-		}
-		path, ok := paths[object.Kind]
-		if !ok {
-			return fmt.Errorf("no path for objects of kind %q", object.Kind)
-		}
-		if strings.Contains(path, "%s") {
-			path = fmt.Sprintf(path, namespace)
-		}
-		err = on.client.CoreV1().RESTClient().Post().AbsPath(path).Param("fieldValidation", "Strict").
-			SetHeader("Content-Type", "application/yaml").Body(document).Do(ctx).Error()
-		if err != nil {
-			return fmt.Errorf("%s: %w", object.Kind, err)
-		}
+	documents, err := manifest.Read([]string{"-"}, bytes.NewReader(text))
+	if err != nil {
+		return err
 	}
+	client, err := manifest.NewClient(on.config, namespace)
+	if err != nil {
+		return err
+	}
+	return client.Apply(ctx, documents, func(*unstructured.Unstructured) {})
 }
 
 // A lookout waits for words to be seen.

@@ -104,7 +104,7 @@ func TestReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	on := stage{client: clientFor(t, runner.Kubeconfig), node: runner.Node}
+	on := stageOn(t, runner.Kubeconfig, runner.Node)
 	examples := byExample()
 	for _, file := range slices.Concat(harmful, ofStatic) {
 		delete(examples, file)
@@ -154,7 +154,7 @@ func TestReasonsOfANode(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	on := stage{client: clientFor(t, p.Kubeconfig), node: p.Node}
+	on := stageOn(t, p.Kubeconfig, p.Node)
 	examples := byExample()
 
 	taint := func(taints string) {

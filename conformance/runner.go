@@ -88,9 +88,13 @@ func (r Runner) Run(ctx context.Context, scenarios []Scenario, report func(Resul
 	}
 	crowd.Wait()
 	for _, s := range scenarios {
-		if s.Alone {
-			run(s)
+		if !s.Alone {
+			continue
 		}
+		if err := quiet(ctx, client); err != nil {
+			return err
+		}
+		run(s)
 	}
 	return context.Cause(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -44,16 +45,16 @@ func (c *Client) Apply(ctx context.Context, docs []*Document, made func(*unstruc
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, group := range ranks {
-		if err := c.apply(ctx, group, waiting, there, made); err != nil {
+	for rank, group := range ranks {
+		if err := c.apply(ctx, group, slices.Concat(ranks[:rank]...), waiting, there, made); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// apply makes the documents of one rank, once those whose dry run had to wait have passed it.
-func (c *Client) apply(ctx context.Context, group []*Document, waiting, there map[*Document]bool, made func(*unstructured.Unstructured)) error {
+// apply makes the documents of one rank, once those whose dry run had to wait for lower ones have passed it.
+func (c *Client) apply(ctx context.Context, group, lower []*Document, waiting, there map[*Document]bool, made func(*unstructured.Unstructured)) error {
 	group = slices.DeleteFunc(slices.Clone(group), func(d *Document) bool { return there[d] })
 	late := slices.DeleteFunc(slices.Clone(group), func(d *Document) bool { return !waiting[d] })
 	if err := c.settle(ctx, late); err != nil {
@@ -61,8 +62,15 @@ func (c *Client) apply(ctx context.Context, group []*Document, waiting, there ma
 	}
 	var errs []error
 	for _, d := range late {
-		if _, err := c.create(ctx, d, true); err != nil {
-			errs = append(errs, refusal(d, err))
+		var refused error
+		if err := poll(ctx, func() (bool, error) {
+			_, refused = c.create(ctx, d, true)
+			return !unheard(refused, lower), nil
+		}); err != nil {
+			return err
+		}
+		if refused != nil {
+			errs = append(errs, refusal(d, refused))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -122,6 +130,14 @@ func (c *Client) mayFollow(err error, d *Document, lower [][]*Document) bool {
 		return defined(slices.Concat(lower...), d.Object.GroupVersionKind())
 	}
 	return len(slices.Concat(lower...)) > 0 && (apierrors.IsNotFound(err) || apierrors.IsForbidden(err))
+}
+
+// unheard says that something is refused for want of a priority class that was made a moment ago: admission
+// asks for those an informer that may not have heard of it yet (plugin/pkg/admission/priority).
+func unheard(refused error, made []*Document) bool {
+	return apierrors.IsForbidden(refused) && slices.ContainsFunc(made, func(d *Document) bool {
+		return d.Object.GetKind() == "PriorityClass" && strings.Contains(refused.Error(), "PriorityClass with name "+d.Object.GetName()+" ")
+	})
 }
 
 // settle waits until admission lets pods into the namespaces of docs that exist: a namespace gets its

@@ -68,7 +68,7 @@ func try(ctx context.Context, t *testing.T, manifests string, change func(*trial
 	}
 	pods := kubernetes.NewForConfigOrDie(config)
 	o := trial.Options{
-		Client: client, Pods: pods.CoreV1(), Documents: docs, Timeout: time.Minute, GracePeriod: time.Second,
+		Client: client, Pods: topDown{pods.CoreV1(), t, client}, Documents: docs, Timeout: time.Minute, GracePeriod: time.Second,
 		Show: func(e trace.Event) error {
 			text := string(e.Type) + " " + e.Pod.Namespace + "/" + e.Pod.Name + " " + string(e.Pod.Status.Phase)
 			if e.Pod.DeletionTimestamp != nil && e.Type == watch.Modified {
@@ -126,7 +126,7 @@ func TestRun(t *testing.T) {
 				}
 			})
 			if d.HasArg("ends") { // several pods, and their controllers, take turns as they like
-				shown = slices.DeleteFunc(shown, func(s string) bool { return strings.HasPrefix(s, "MODIFIED") })
+				shown = slices.DeleteFunc(withoutReplacements(shown), func(s string) bool { return strings.HasPrefix(s, "MODIFIED") })
 				slices.Sort(shown)
 			}
 			out := generated.ReplaceAllString(strings.Join(shown, "\n"), "-NAME")
