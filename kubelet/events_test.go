@@ -59,14 +59,14 @@ func TestEventsOfManyPods(t *testing.T) {
 	}
 }
 
-// While many statuses wait to be written, Events are not.
+// While there is a crowd of pods whose statuses are to be written, Events are not.
 func TestEventsAfterStatuses(t *testing.T) {
 	const many = 0
 	for name, test := range map[string]struct {
 		many int64
 		want bool
 	}{"nobody waits": {many, true}, "more wait than are many": {many - 1, false}} {
-		allowed := afterStatuses{flowcontrol.NewFakeAlwaysRateLimiter(), report.NewTurns(1, test.many)}
+		allowed := afterStatuses{flowcontrol.NewFakeAlwaysRateLimiter(), report.NewTurns(1, test.many, 1, 1)}
 		if got := allowed.TryAccept(); got != test.want {
 			t.Errorf("%s: an Event is written: %v", name, got)
 		}

@@ -60,9 +60,13 @@ type FleetConfig struct {
 const (
 	// writers is how many pods' statuses are written at one time: enough to keep an API server of some
 	// cores busy, few enough not to crowd out those who make pods.
-	writers = 4
+	writers = 8
 	// crowd is how many pods that wait for it are many.
 	crowd = 16
+	// moves is how many pods that begin or end are a crowd in a second, and movesAtOnce at once: that many
+	// requests upstream's kubelet makes at all (kubeAPIQPS and kubeAPIBurst).
+	moves       = 50
+	movesAtOnce = 100
 	// fleetStreams is how many streams may be open on all nodes together: there is no process behind any.
 	fleetStreams = 10000
 )
@@ -91,7 +95,7 @@ type Fleet struct {
 	order       []*berth // as they were configured
 }
 
-// afterStatuses has no Events written while many pods' statuses wait to be.
+// afterStatuses has no Events written while there is a crowd of pods whose statuses are to be.
 type afterStatuses struct {
 	flowcontrol.PassiveRateLimiter
 	turns *report.Turns
@@ -107,7 +111,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
 	}
-	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers, crowd), berths: map[string]*berth{}}
+	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers, crowd, moves, movesAtOnce), berths: map[string]*berth{}}
 	reach := rest.CopyConfig(cfg.Client)
 	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return f.faults.Transport(way, "") })
 	var err error

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -47,8 +46,9 @@ type queue struct {
 	todo    []write
 	busy    bool
 	last    *v1.PodStatus
-	version string // the pod's resourceVersion after the last write
-	waiting bool   // the API did not take the last write: of what piles up only the newest counts
+	version string        // the pod's resourceVersion after the last write
+	more    chan struct{} // closed when there is more to be written, if somebody waits for that
+	waiting bool          // the API did not take the last write: of what piles up only the newest counts
 
 	mirror *v1.Pod // of static pods: what the API has of them; nil: nothing
 }
@@ -63,52 +63,6 @@ type write struct {
 // nil while it has none: mirrors belong to it.
 func New(ctx context.Context, client kubernetes.Interface, clk clock.Clock, node func() *v1.Node) *Reporter {
 	return &Reporter{client: client, clock: clk, node: node, ctx: ctx, pods: map[string]*queue{}}
-}
-
-// Turns bound how many pods are written at one time by all reporters that share
-// them; nil is no bound. While many wait, a pod is written as it is when its turn
-// comes: states that nobody had the time to write are passed over, as upstream's
-// status manager passes over them (pkg/kubelet/status/status_manager.go).
-type Turns struct {
-	slots   chan struct{}
-	many    int64
-	waiting atomic.Int64
-}
-
-// NewTurns gives turns for n pods at a time; more than many that wait are many.
-func NewTurns(n int, many int64) *Turns { return &Turns{slots: make(chan struct{}, n), many: many} }
-
-// Taking has the reporter's pods take turns.
-func (r *Reporter) Taking(turns *Turns) *Reporter {
-	r.turns = turns
-	return r
-}
-
-// take waits for a turn and says whether it was one of many to wait; give ends it.
-func (t *Turns) take(ctx context.Context) (crowded bool) {
-	if t == nil {
-		return false
-	}
-	crowded = t.waiting.Add(1) > t.many
-	defer t.waiting.Add(-1)
-	select {
-	case t.slots <- struct{}{}:
-	case <-ctx.Done():
-	}
-	return crowded
-}
-
-// Crowded says whether many pods wait to be written.
-func (t *Turns) Crowded() bool { return t.waiting.Load() > t.many }
-
-func (t *Turns) give() {
-	if t == nil {
-		return
-	}
-	select {
-	case <-t.slots:
-	default: // ctx ended before there was one
-	}
 }
 
 // key is what a pod's queue is found by.
@@ -168,6 +122,7 @@ func older(a, b string) bool {
 // Delete queues the pod's deletion from the API, with grace period 0, after all
 // that is still to be written.
 func (r *Reporter) Delete(pod *v1.Pod) {
+	r.turns.moved()
 	r.enqueue(pod, func(q *queue) { q.todo, q.last = append(q.todo, write{pod: pod}), nil })
 }
 
@@ -214,9 +169,14 @@ func (r *Reporter) enqueue(pod *v1.Pod, add func(*queue)) {
 	if q == nil {
 		q = &queue{written: &pod.Status}
 		r.pods[key(pod)] = q
+		r.turns.moved()
 	}
 	q.pod = pod
 	add(q)
+	if q.more != nil {
+		close(q.more)
+		q.more = nil
+	}
 	r.begin(q)
 }
 
@@ -237,6 +197,7 @@ func (r *Reporter) empty(q *queue) {
 	defer r.clock.End()
 	pauses := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 1 << 30, Cap: 5 * time.Second}
 	backoff := pauses
+	r.gather(q)
 	for {
 		crowded := r.turns.take(r.ctx)
 		next, ok := r.next(q, crowded)

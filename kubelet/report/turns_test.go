@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +20,7 @@ import (
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
-		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1))
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1, 50, 100))
 		pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", UID: "u", Labels: map[string]string{"is": "p"}}}
 		s.api.set(func() { s.api.pods["p"] = pod.DeepCopy() })
 		s.Status(pod, saying("a", v1.ConditionFalse))
@@ -46,12 +48,52 @@ func TestTurns(t *testing.T) {
 	})
 }
 
+// TestNewPods: of more new pods than are written state by state, each gets as far as it does at once before
+// it is written; after a while, all states of a new pod are written again.
+func TestNewPods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(9, 9, 1, 2))
+		begin := func(name string) {
+			pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(name), Labels: map[string]string{"is": name}}}
+			s.api.set(func() { s.api.pods[name] = pod.DeepCopy() })
+			s.Status(pod, saying("a", v1.ConditionFalse))
+			time.Sleep(gathering / 50)
+			s.Status(pod, saying("b", v1.ConditionFalse))
+			synctest.Wait()
+		}
+		begin("one")
+		begin("two")
+		if s.turns.Crowded() {
+			t.Error("two are a crowd")
+		}
+		for range 9 { // of which two are owed
+			begin("more")
+			s.Forget(&v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "more"}})
+		}
+		begin("last")
+		time.Sleep(gathering)
+		synctest.Wait()
+		if !s.turns.Crowded() {
+			t.Error("ten more are no crowd")
+		}
+		time.Sleep(5 * time.Second)
+		begin("later")
+		var log []string
+		s.api.set(func() { log = slices.DeleteFunc(s.api.log, func(l string) bool { return strings.Contains(l, "more") }) })
+		want := []string{"whole status one a", "status one b", "whole status two a", "status two b", "whole status last b", "whole status later a", "status later b"}
+		if !slices.Equal(log, want) {
+			t.Errorf("%q, not %q", log, want)
+		}
+	})
+}
+
 // TestWhole: what is said first of one of many pods is written onto the pod that it was decided
 // on, unless somebody else wrote meanwhile: theirs stays.
 func TestWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
-		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1))
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(1, 1, 50, 100))
 		pod := func(name string) *v1.Pod {
 			return &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(name), ResourceVersion: "7", Labels: map[string]string{"is": name}}}
 		}
