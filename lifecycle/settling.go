@@ -10,9 +10,13 @@ import (
 // containers once a second, and sees in one look what happened in one moment; the
 // node here hears of each end by itself.
 const (
-	// killedTogether is how long after one of them the ends are heard of that a
-	// sandbox brings about that dies.
+	// killedTogether is how long after a container the end of a sandbox is heard of
+	// that brought the container's about.
 	killedTogether = time.Second
+	// killedSurely is how long after a sandbox the ends of containers are heard of
+	// whose first process was the sandbox's: the kernel has killed them, but containerd
+	// takes a second or two to try again what it could not do at once.
+	killedSurely = 5 * time.Second
 	// startedTogether is how far apart containers start that are started in one go.
 	startedTogether = 500 * time.Millisecond
 	// shortLife is how long containers may live that are expected to end together
@@ -41,7 +45,7 @@ func settling(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now time.Time) (un
 		case c.SandboxID != box.ID:
 		case c.State == Running && shared && !box.Ready:
 			// The first process of their namespace ended, and all were killed with it.
-			wait(box.LostAt, killedTogether)
+			wait(box.LostAt, killedSurely)
 		case c.State != Exited || !box.Ready || seen.Stopped[c.ID] || endKnown(old, c):
 		case shared && c.ExitCode == 137:
 			wait(c.FinishedAt, killedTogether)
