@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"github.com/podling/podling/clock"
 )
 
 // Turns bound how many pods are written at one time by all reporters that share
@@ -86,14 +84,9 @@ func (r *Reporter) gather(q *queue) {
 	more := make(chan struct{})
 	q.more = more
 	r.mu.Unlock()
-	soon := r.clock.NewTimer(gathering) // jumped to, if nothing else is to happen before
-	defer soon.Stop()
-	clock.Pause(r.clock, func() {
-		select {
-		case <-more:
-		case <-soon.C():
-		case <-time.After(gathering): // of a clock that stands still
-		case <-r.ctx.Done():
-		}
-	})
+	select {
+	case <-more:
+	case <-time.After(gathering): // in real time: a clock that is advanced waits until all is written
+	case <-r.ctx.Done():
+	}
 }
