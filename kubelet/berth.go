@@ -3,6 +3,7 @@ package kubelet
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -51,7 +52,7 @@ func (noCgroups) Orphans(func(types.UID) bool) []types.UID { return nil }
 func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 	cfg := f.config
 	b := &berth{fleet: f, name: of.Name}
-	b.sim = sim.New(sim.Config{Clock: cfg.Clock, Node: of.Name, PodCIDR: podCIDR(i), Profiles: cfg.Profiles,
+	b.sim = sim.New(sim.Config{Clock: cfg.Clock, Node: of.Name, PodCIDR: podCIDR(i, f.podBits), Profiles: cfg.Profiles,
 		Contents: func(path string) map[string][]byte { return b.shared.Volumes.Contents(path) }})
 	recorder := f.recorder.on(of.Name)
 	root := filepath.Join(cfg.RootDir, of.Name)
@@ -69,10 +70,7 @@ func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 		Handlers:  handler.New(f.client, func() []v1.NodeRuntimeHandler { return b.node.Handlers() }),
 	}
 	b.shared.PullSecrets = pullSecrets{f.client, recorder}.of
-	maxPods := cfg.MaxPods
-	if pods, said := of.Status.Capacity[v1.ResourcePods]; said {
-		maxPods = int(pods.Value())
-	}
+	maxPods := cfg.maxPods(of)
 	var err error
 	if b.shared.Users, err = userns.New(root, maxPods, b.shared.Handlers.UserNamespaces); err != nil {
 		return nil, err
@@ -90,13 +88,36 @@ func (f *Fleet) newBerth(i int, of *v1.Node) (*berth, error) {
 	return b, nil
 }
 
-// podCIDR is where the i-th node's pods have their addresses: in 10.0.0.0/8 as long as there is room
-// for nodes of 1024 each.
-func podCIDR(i int) netip.Prefix {
-	const bits = 22
+// maxPods is how many pods a node takes at once.
+func (cfg FleetConfig) maxPods(of *v1.Node) int {
+	if pods, said := of.Status.Capacity[v1.ResourcePods]; said {
+		return int(pods.Value())
+	}
+	return cfg.MaxPods
+}
+
+const (
+	leastBits = 10 // of a pod's address in its node's range
+	allBits   = 24 // of addresses for pods, of all nodes
+)
+
+// podBits is how many bits of a pod's address are its own, in the range of its node: there are two
+// addresses for each pod that a node takes, as those that end keep theirs until they are gone.
+func (cfg FleetConfig) podBits() int {
+	most := 1<<leastBits - 1
+	for _, n := range cfg.Nodes {
+		most = max(most, 2*min(cfg.maxPods(n), 1<<allBits))
+	}
+	return min(bits.Len(uint(most)), allBits)
+}
+
+// podCIDR is where the i-th node's pods have their addresses: a part of 10.0.0.0/8. Where there are more
+// nodes than parts, some have the same.
+func podCIDR(i, own int) netip.Prefix {
+	parts := 1 << (allBits - own)
 	var a [4]byte
-	binary.BigEndian.PutUint32(a[:], 10<<24|uint32(i%(1<<(bits-8)))<<(32-bits))
-	return netip.PrefixFrom(netip.AddrFrom4(a), bits)
+	binary.BigEndian.PutUint32(a[:], 10<<24|uint32(i%parts)<<own)
+	return netip.PrefixFrom(netip.AddrFrom4(a), 32-own)
 }
 
 // run is the node's life.

@@ -93,6 +93,7 @@ type Fleet struct {
 	environment *environment.Maker // of no node; each has one For itself
 	berths      map[string]*berth
 	order       []*berth // as they were configured
+	podBits     int      // see FleetConfig.podBits
 }
 
 // afterStatuses has no Events written while there is a crowd of pods whose statuses are to be.
@@ -111,7 +112,7 @@ func NewFleet(cfg FleetConfig) (*Fleet, error) {
 	if cfg.MaxPods == 0 {
 		cfg.MaxPods = DefaultMaxPods
 	}
-	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), turns: report.NewTurns(writers, crowd, moves, movesAtOnce), berths: map[string]*berth{}}
+	f := &Fleet{config: cfg, faults: fault.New(cfg.Clock), podBits: cfg.podBits(), turns: report.NewTurns(writers, crowd, moves, movesAtOnce), berths: map[string]*berth{}}
 	reach := rest.CopyConfig(cfg.Client)
 	reach.Wrap(func(way http.RoundTripper) http.RoundTripper { return f.faults.Transport(way, "") })
 	var err error
