@@ -135,12 +135,10 @@ func (s *scale) measureOn(ctx context.Context, clusters []*simulation) error {
 	return nil
 }
 
-// put puts a load on a cluster that has forgotten the last one, and calls ran, while
-// all pods run, with the processor time that it took.
+// put puts a load on a cluster and calls ran, while all pods run, with the processor time
+// that it took. It returns once the cluster has forgotten the load, or the next one, on
+// another cluster, would be measured beside that work.
 func (s *scale) put(ctx context.Context, c *simulation, o load.Options, ran func(context.Context, time.Duration) error) error {
-	if err := settle(ctx, c.client); err != nil {
-		return err
-	}
 	before, err := cpu.Of(c.pids...)
 	if err != nil {
 		return err
@@ -154,7 +152,10 @@ func (s *scale) put(ctx context.Context, c *simulation, o load.Options, ran func
 		return ran(ctx, after-before)
 	}
 	took, err := load.Measure(ctx, c.config, o)
-	if err != nil || o.Pods == simulatedWarm {
+	if err != nil {
+		return err
+	}
+	if err := settle(ctx, c.client); err != nil || o.Pods == simulatedWarm {
 		return err
 	}
 	count := float64(o.Pods)
