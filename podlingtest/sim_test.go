@@ -2,11 +2,13 @@ package podlingtest_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -77,6 +79,68 @@ func TestManualTime(t *testing.T) {
 	if n := now.Status.ContainerStatuses[0].RestartCount; n < 6 || n > 9 {
 		t.Errorf("it was restarted %d times", n)
 	}
+}
+
+// A crowd of pods, of which not every state is written, lives by the same clock: each has done what it does,
+// to the second, and its status says so, when the advance is over.
+func TestCrowdInManualTime(t *testing.T) {
+	t.Parallel()
+	const pods = 150
+	c := podlingtest.Start(t, podlingtest.ManualTime(), podlingtest.Nodes(2))
+	var made errgroup.Group
+	made.SetLimit(16)
+	for i := range pods {
+		made.Go(func() error {
+			pod := newPod(fmt.Sprint("p-", i), scripted(exits(time.Second, 1)))
+			_, err := c.Client.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+			return err
+		})
+	}
+	if err := made.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	c.WaitForPods("default", "", pods, podlingtest.Ready)
+	for _, step := range []struct {
+		passes time.Duration
+		then   string
+	}{
+		{0, "restarts 0, is running"},
+		{time.Second, "restarts 1, was Error after 1s, is running"},
+		{time.Second, "restarts 1, was Error after 1s, is waiting CrashLoopBackOff"},
+		{9 * time.Second, "restarts 1, was Error after 1s, is waiting CrashLoopBackOff"},
+		{time.Second, "restarts 2, was Error after 1s, is running"},
+		{2 * time.Minute, "restarts 4, was Error after 1s, is waiting CrashLoopBackOff"},
+	} {
+		if step.passes > 0 {
+			c.Clock.Advance(step.passes)
+		}
+		list, err := c.Client.CoreV1().Pods("default").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := map[string]int{}
+		for _, pod := range list.Items {
+			states[state(pod.Status.ContainerStatuses[0])]++
+		}
+		if want := map[string]int{step.then: pods}; !maps.Equal(states, want) {
+			t.Fatalf("%v later: %v, want %v", step.passes, states, want)
+		}
+	}
+}
+
+// state is what a container's status says of its life.
+func state(s v1.ContainerStatus) string {
+	said := fmt.Sprint("restarts ", s.RestartCount)
+	if was := s.LastTerminationState.Terminated; was != nil {
+		said += fmt.Sprintf(", was %s after %v", was.Reason, was.FinishedAt.Sub(was.StartedAt.Time))
+	}
+	switch {
+	case s.State.Running != nil:
+		said += ", is running"
+	case s.State.Waiting != nil:
+		said += ", is waiting " + s.State.Waiting.Reason
+	}
+	return said
 }
 
 // Virtual time passes by itself, as soon as nothing is under way.

@@ -87,14 +87,19 @@ func wantFailure(t *testing.T, test func(testing.TB), words ...string) string {
 	return log
 }
 
-// create makes a pod with one container.
-func create(t testing.TB, c *podlingtest.Cluster, name string, change ...func(*v1.Pod)) *v1.Pod {
-	t.Helper()
+func newPod(name string, change ...func(*v1.Pod)) *v1.Pod {
 	pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default"},
 		Spec: v1.PodSpec{TerminationGracePeriodSeconds: new(int64(1)), Containers: []v1.Container{{Name: "main", Image: "registry.example/main:1"}}}}
 	for _, do := range change {
 		do(pod)
 	}
+	return pod
+}
+
+// create makes a pod with one container.
+func create(t testing.TB, c *podlingtest.Cluster, name string, change ...func(*v1.Pod)) *v1.Pod {
+	t.Helper()
+	pod := newPod(name, change...)
 	made, err := c.Client.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

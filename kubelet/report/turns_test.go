@@ -88,6 +88,28 @@ func TestNewPods(t *testing.T) {
 	})
 }
 
+// TestGatheringHoldsTheClock: a virtual clock that is advanced waits for the pods of a crowd to be written.
+func TestGatheringHoldsTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		virtual := clock.NewVirtual(time.Now())
+		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
+		s.Reporter = New(t.Context(), s.api, virtual, nil).Taking(NewTurns(9, 9, 1, 1))
+		s.turns.moved()
+		s.turns.moved() // one too many
+		pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", UID: "u", Labels: map[string]string{"is": "p"}}}
+		s.api.set(func() { s.api.pods["p"] = pod.DeepCopy() })
+		s.Status(pod, saying("a", v1.ConditionFalse))
+		if err := virtual.Advance(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		s.api.set(func() {
+			if want := []string{"whole status p a"}; !slices.Equal(s.api.log, want) {
+				t.Errorf("an hour later the API has been told %q, not %q", s.api.log, want)
+			}
+		})
+	})
+}
+
 // TestWhole: what is said first of one of many pods is written onto the pod that it was decided
 // on, unless somebody else wrote meanwhile: theirs stays.
 func TestWhole(t *testing.T) {
