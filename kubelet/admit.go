@@ -1,9 +1,12 @@
 package kubelet
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/klog/v2"
@@ -11,6 +14,7 @@ import (
 	"k8s.io/kubernetes/pkg/security/apparmor"
 
 	"github.com/podling/podling/kubelet/preemption"
+	"github.com/podling/podling/kubelet/worker"
 	"github.com/podling/podling/lifecycle"
 )
 
@@ -43,7 +47,7 @@ func (d *desk) admit(pod *v1.Pod) (no *lifecycle.Rejection, victims []*v1.Pod) {
 	if len(short) == 0 {
 		return nil, nil
 	}
-	victims, err = preemption.Victims(pod, room.Pods, short)
+	victims, err = preemption.Victims(pod, slices.Collect(maps.Values(d.taken.pods)), short)
 	if err != nil {
 		return &lifecycle.Rejection{Reason: "UnexpectedAdmissionError", Message: "Unexpected error while attempting to recover from admission failure: " + err.Error()}, nil
 	}
@@ -56,19 +60,46 @@ func (d *desk) preempt(victims []*v1.Pod) (settled []<-chan struct{}) {
 	for _, victim := range victims {
 		e := preemption.Eviction(victim)
 		d.preempted[victim.UID] = true
+		d.count(victim.UID)
 		d.shared.Event(victim, lifecycle.Event{Type: v1.EventTypeWarning, Reason: preemption.Preempting, Message: e.Message})
 		settled = append(settled, d.end(d.workers[victim.UID], victim, e))
 	}
 	return settled
 }
 
-// room is what the node has, and who has taken of it already, pod left out.
+// room is what the node has, and what others than the pod have of it already.
 func (d *desk) room(node *v1.Node, pod *v1.Pod) lifecycle.Room {
-	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable, Pods: make([]*v1.Pod, 0, len(d.workers))}
-	for uid, w := range d.workers {
-		if other := w.Newest(); uid != pod.UID && !d.rejected[uid] && !d.preempted[uid] && other.Status.Phase != v1.PodSucceeded && other.Status.Phase != v1.PodFailed {
-			room.Pods = append(room.Pods, other)
-		}
+	room := lifecycle.Room{OS: runtime.GOOS, Allocatable: node.Status.Allocatable, Taken: d.taken.use}
+	if counted := d.taken.pods[pod.UID]; counted != nil {
+		room.Taken = d.taken.use.Without(counted)
 	}
 	return room
+}
+
+// taken are the pods that count when the next asks for room, and what they have.
+type taken struct {
+	pods map[types.UID]*v1.Pod // as they were counted
+	use  lifecycle.Use
+}
+
+// count counts a pod of which there is news: as it is now, or not any more. Called with d.mu held.
+func (d *desk) count(uid types.UID) {
+	if was := d.taken.pods[uid]; was != nil {
+		d.taken.use.Remove(was)
+		delete(d.taken.pods, uid)
+	}
+	w := d.workers[uid]
+	if w == nil || d.rejected[uid] || d.preempted[uid] {
+		return
+	}
+	if pod := w.Newest(); pod.Status.Phase != v1.PodSucceeded && pod.Status.Phase != v1.PodFailed {
+		d.taken.use.Add(pod)
+		d.taken.pods[uid] = pod
+	}
+}
+
+// update hands a newer version of a pod, and facts, to its worker. Called with d.mu held.
+func (d *desk) update(w *worker.Worker, pod *v1.Pod, facts ...func(*lifecycle.Observed)) {
+	w.Update(pod, facts...)
+	d.count(pod.UID)
 }

@@ -69,11 +69,10 @@ func guaranteed(pod *v1.Pod) int {
 	return 0
 }
 
-// update hands a newer version of the pod to its worker, with the resources that
-// the node can give it. Called with d.mu held.
-func (d *desk) update(w *worker.Worker, pod *v1.Pod) {
+// renew takes a newer version of the pod, with the resources that the node can give it. Called with d.mu held.
+func (d *desk) renew(w *worker.Worker, pod *v1.Pod) {
 	if pod.Generation == w.Newest().Generation {
-		w.Update(d.given.apply(pod))
+		d.update(w, d.given.apply(pod))
 		return
 	}
 	if d.resize(w, pod) {
@@ -97,18 +96,18 @@ func (d *desk) retryResizes() {
 func (d *desk) resize(w *worker.Worker, pod *v1.Pod) bool {
 	if pod.DeletionTimestamp != nil || lifecycle.SameResources(pod, d.given.of[pod.UID]) {
 		d.given.settle(pod.UID)
-		w.Update(d.given.apply(pod), func(o *lifecycle.Observed) { o.Resize, o.Asked = nil, nil })
+		d.update(w, d.given.apply(pod), func(o *lifecycle.Observed) { o.Resize, o.Asked = nil, nil })
 		return false
 	}
 	if node := d.object(); node != nil {
 		if no := lifecycle.Resize(pod, d.room(node, pod)); no != nil {
 			d.given.wait(pod)
-			w.Update(d.given.apply(pod), func(o *lifecycle.Observed) { o.Resize, o.Asked = no, pod })
+			d.update(w, d.given.apply(pod), func(o *lifecycle.Observed) { o.Resize, o.Asked = no, pod })
 			return false
 		}
 	}
 	d.given.settle(pod.UID)
 	d.given.of[pod.UID] = pod
-	w.Update(pod, func(o *lifecycle.Observed) { o.Resize, o.Asked, o.Resized = nil, nil, pod.Generation })
+	d.update(w, pod, func(o *lifecycle.Observed) { o.Resize, o.Asked, o.Resized = nil, nil, pod.Generation })
 	return true
 }

@@ -45,13 +45,14 @@ type desk struct {
 	// preempted pods have made room, although they may still be there.
 	preempted map[types.UID]bool
 	given     allocations
+	taken     taken
 	early     map[types.UID]*v1.Pod // arrived before the desk opened
 	state     node.State            // of the runtime and its network
 	statics   statics
 }
 
 func newDesk(shared *worker.Node, object func() *v1.Node) *desk {
-	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, preempted: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}, statics: newStatics()}
+	return &desk{shared: shared, object: object, workers: map[types.UID]*worker.Worker{}, over: map[types.UID]bool{}, left: map[types.UID]bool{}, rejected: map[types.UID]bool{}, preempted: map[types.UID]bool{}, early: map[types.UID]*v1.Pod{}, given: allocations{of: map[types.UID]*v1.Pod{}}, taken: taken{pods: map[types.UID]*v1.Pod{}}, statics: newStatics()}
 }
 
 // open takes in the pods that have arrived by now, the older ones first. Each
@@ -92,7 +93,7 @@ func (d *desk) pod(pod *v1.Pod, gone bool) {
 			w.Gone()
 		}
 	case w != nil:
-		d.update(w, pod)
+		d.renew(w, pod)
 	case !d.over[pod.UID]:
 		d.hire(pod, false, false) // bound after the node came up: there is nothing of it yet
 	}
@@ -136,6 +137,7 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		}
 	}
 	d.workers[pod.UID] = w
+	d.count(pod.UID)
 	if !lifecycle.SameResources(pod, d.given.of[pod.UID]) {
 		d.resize(w, pod)
 	}
@@ -174,6 +176,7 @@ func (d *desk) hire(pod *v1.Pod, gone, look bool) {
 		delete(d.workers, pod.UID)
 		delete(d.rejected, pod.UID)
 		delete(d.preempted, pod.UID)
+		d.count(pod.UID)
 		d.given.end(pod.UID)
 		d.retryResizes() // there is room now, perhaps enough
 		d.shared.Reporter.Forget(pod)

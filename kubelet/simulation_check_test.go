@@ -2,10 +2,12 @@ package kubelet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/podling/podling/kubelet/worker"
@@ -110,6 +112,23 @@ func (w *world) checkRuntime() {
 			w.wrong("container %s runs twice at once", key)
 		}
 		running[key] = running[key] || c.State == runtimeapi.ContainerState_CONTAINER_RUNNING
+	}
+}
+
+// checkTaken: the pods that count when another asks for room are those that the node has taken and that
+// are not over, as they are now.
+func (w *world) checkTaken() {
+	d := w.node.desk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	taken := map[types.UID]*v1.Pod{}
+	for uid, worker := range d.workers {
+		if pod := worker.Newest(); !d.rejected[uid] && !d.preempted[uid] && !over(pod.Status.Phase) {
+			taken[uid] = pod
+		}
+	}
+	if !maps.Equal(taken, d.taken.pods) || d.taken.use.Pods != len(taken) {
+		w.wrong("%d pods take room, and %d are counted, as %d", len(taken), len(d.taken.pods), d.taken.use.Pods)
 	}
 }
 

@@ -148,6 +148,7 @@ func (w *world) direct() {
 // holds: all properties do, so far.
 func (w *world) holds() bool {
 	w.checkRuntime()
+	w.checkTaken()
 	return w.problem == ""
 }
 

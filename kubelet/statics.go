@@ -69,9 +69,9 @@ func (d *desk) arrange() {
 		switch want := d.statics.want[name]; {
 		case pod.DeletionTimestamp != nil: // it is ending
 		case want == nil || want.UID != pod.UID:
-			w.Update(ended(pod))
+			d.update(w, ended(pod))
 		default:
-			w.Update(d.reflected(want)) // where the manifest sets the UID, the rest may have changed
+			d.update(w, d.reflected(want)) // where the manifest sets the UID, the rest may have changed
 		}
 	}
 	var begin []*v1.Pod
@@ -126,7 +126,7 @@ func (d *desk) mirror(mirror *v1.Pod, gone bool) {
 	}
 	d.shared.Reporter.Mirror(mirror, gone)
 	if w := d.statics.at[name]; w != nil && !gone {
-		w.Update(d.reflected(w.Newest()))
+		d.update(w, d.reflected(w.Newest()))
 	}
 	d.dropOrphans()
 }

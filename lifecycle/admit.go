@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -16,8 +15,8 @@ type Rejection struct{ Reason, Message string }
 // pod. What needs a library to find out is told here as found.
 type Room struct {
 	Allocatable v1.ResourceList
-	Pods        []*v1.Pod // that the node has taken and that are not over
-	OS          string    // the node's, as in kubernetes.io/os
+	Taken       Use    // by the pods that the node has taken and that are not over
+	OS          string // the node's, as in kubernetes.io/os
 
 	AffinityMatches bool // the node is one that the pod's nodeSelector and affinity allow
 	Tolerated       bool // the pod tolerates the node's NoExecute taints
@@ -52,7 +51,7 @@ func Admit(pod *v1.Pod, room Room) *Rejection {
 	switch {
 	case !room.AffinityMatches:
 		return predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
-	case portsTaken(pod, room.Pods):
+	case room.Taken.conflict(pod):
 		return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
 	case !room.Tolerated:
 		return predicate("TaintToleration", "node(s) had taints that the pod didn't tolerate")
@@ -80,8 +79,8 @@ func (s Shortage) rejection() *Rejection {
 // Short is what the pod asks for and the node has not left.
 func Short(pod *v1.Pod, room Room) []Shortage {
 	var out []Shortage
-	if has := amount(v1.ResourcePods, room.Allocatable[v1.ResourcePods]); int64(len(room.Pods)+1) > has {
-		out = append(out, Shortage{v1.ResourcePods, 1, int64(len(room.Pods)), has})
+	if has := amount(v1.ResourcePods, room.Allocatable[v1.ResourcePods]); int64(room.Taken.Pods+1) > has {
+		out = append(out, Shortage{v1.ResourcePods, 1, int64(room.Taken.Pods), has})
 	}
 	asked := requests(pod)
 	names := []v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory, v1.ResourceEphemeralStorage}
@@ -96,53 +95,9 @@ func Short(pod *v1.Pod, room Room) []Shortage {
 		if want == 0 {
 			continue
 		}
-		var used int64
-		for _, other := range room.Pods {
-			used += amount(name, requests(other)[name])
-		}
+		used := room.Taken.asked[name]
 		if has := amount(name, room.Allocatable[name]); want > has-used {
 			out = append(out, Shortage{name, want, used, has})
-		}
-	}
-	return out
-}
-
-// amount counts CPU in thousandths, everything else in whole units.
-func amount(name v1.ResourceName, q resource.Quantity) int64 {
-	if name == v1.ResourceCPU {
-		return q.MilliValue()
-	}
-	return q.Value()
-}
-
-// portsTaken: a host port of the pod is another's already.
-func portsTaken(pod *v1.Pod, others []*v1.Pod) bool {
-	mine := hostPorts(pod)
-	if len(mine) == 0 {
-		return false
-	}
-	for _, other := range others {
-		for _, theirs := range hostPorts(other) {
-			for _, p := range mine {
-				anyIP := p.HostIP == "" || p.HostIP == "0.0.0.0" || theirs.HostIP == "" || theirs.HostIP == "0.0.0.0"
-				if p.HostPort == theirs.HostPort && p.Protocol == theirs.Protocol && (anyIP || p.HostIP == theirs.HostIP) {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-func hostPorts(pod *v1.Pod) []v1.ContainerPort {
-	var out []v1.ContainerPort
-	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
-		for _, c := range list {
-			for _, p := range c.Ports {
-				if p.HostPort > 0 {
-					out = append(out, p)
-				}
-			}
 		}
 	}
 	return out

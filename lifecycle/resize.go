@@ -176,7 +176,7 @@ func resizeSummary(pod *v1.Pod, trouble string) string {
 // (upstream: pkg/kubelet/allocation).
 func Resize(pod *v1.Pod, room Room) *Rejection {
 	alone := room
-	alone.Pods = nil
+	alone.Taken = Use{}
 	if short := Short(pod, alone); len(short) > 0 {
 		return &Rejection{v1.PodReasonInfeasible, short[0].rejection().Message}
 	}
