@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	v1 "k8s.io/api/core/v1"
 )
 
 // Turns bound how many pods are written at one time by all reporters that share
@@ -68,16 +69,17 @@ func (t *Turns) give() {
 	}
 }
 
-// gathering is how long the first status of a pod in a crowd waits at most for what is said of it next.
+// gathering is how long the first status of a pod in a crowd waits at most for what is said of it next, and
+// so does one of a pod that is ending.
 const gathering = 250 * time.Millisecond
 
-// gather lets a pod that is new, and in a crowd, get as far as it does at once.
+// gather lets a pod that is new or deleted, and in a crowd, get as far as it does at once.
 func (r *Reporter) gather(q *queue) {
 	if !r.turns.Crowded() {
 		return
 	}
 	r.mu.Lock()
-	if q.written != &q.pod.Status || len(q.todo) != 1 || q.todo[0].status == nil {
+	if len(q.todo) != 1 || q.todo[0].status == nil || q.written != &q.pod.Status && !ending(q.todo[0]) {
 		r.mu.Unlock()
 		return
 	}
@@ -89,4 +91,9 @@ func (r *Reporter) gather(q *queue) {
 	case <-time.After(gathering): // in real time: a clock that is advanced waits until all is written
 	case <-r.ctx.Done():
 	}
+}
+
+// ending: more is to be said of a pod that is deleted.
+func ending(w write) bool {
+	return w.pod.DeletionTimestamp != nil && w.status.Phase != v1.PodSucceeded && w.status.Phase != v1.PodFailed
 }

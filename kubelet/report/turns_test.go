@@ -88,6 +88,44 @@ func TestNewPods(t *testing.T) {
 	})
 }
 
+// TestEndingPods: of a pod that is deleted, in a crowd, only how it ended is written; of one that takes its
+// time, what it is like meanwhile too.
+func TestEndingPods(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, api: newAPI(t, func(*v1.Pod, bool) {})}
+		s.Reporter = New(t.Context(), s.api, clock.Real{}, nil).Taking(NewTurns(9, 9, 0, 1))
+		ended := saying("ended", v1.ConditionFalse)
+		ended.Phase = v1.PodSucceeded
+		for _, name := range []string{"calm", "quick", "slow"} {
+			pod := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", UID: types.UID(name), Labels: map[string]string{"is": name}}}
+			s.api.set(func() { s.api.pods[name] = pod.DeepCopy() })
+			s.Status(pod, saying("runs", v1.ConditionTrue))
+			s.then("whole status " + name + " runs")
+			if name != "calm" {
+				s.turns.moved() // the first of two is owed
+			}
+			deleted := pod.DeepCopy()
+			deleted.DeletionTimestamp = new(metav1.Now())
+			s.Status(deleted, saying("ends", v1.ConditionFalse))
+			switch name {
+			case "calm":
+				s.then("status calm ends")
+				s.Status(deleted, ended)
+				s.then("status calm ended")
+			case "quick":
+				time.Sleep(gathering / 50)
+				s.Status(deleted, ended)
+				s.then("status quick ended")
+			case "slow":
+				s.then("status slow ends")
+				s.Status(deleted, ended)
+				s.then("status slow ended")
+			}
+			s.Forget(pod)
+		}
+	})
+}
+
 // TestGatheringHoldsTheClock: a virtual clock that is advanced waits for the pods of a crowd to be written.
 func TestGatheringHoldsTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
