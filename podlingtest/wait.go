@@ -98,10 +98,11 @@ func (c *Cluster) watch(of *trace.Tracer, follow func(trace.Event) error, listed
 	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	gone := func() error { return fmt.Errorf("podling is gone: %w", c.env.process.ended()) }
 	go func() {
 		select {
 		case <-c.env.process.done:
-			end(fmt.Errorf("podling is gone: %w", c.env.process.ended()))
+			end(gone())
 		case <-ctx.Done():
 		}
 	}()
@@ -129,5 +130,10 @@ func (c *Cluster) watch(of *trace.Tracer, follow func(trace.Event) error, listed
 	case cause != nil:
 		return cause
 	}
-	return err
+	select {
+	case <-c.env.process.done: // and that is why, rather than what it did not answer
+		return gone()
+	default:
+		return err
+	}
 }
