@@ -135,7 +135,7 @@ func (c *Cluster) over() bool {
 func (c *Cluster) fail(what string, err error) {
 	c.t.Helper()
 	if c.over() {
-		c.t.Fatalf("podlingtest: %s: %v: podling is gone: %v", what, err, c.env.process.ended())
+		c.t.Fatalf("podlingtest: %s: %v: %v", what, err, c.env.process.gone())
 	}
 	c.t.Fatalf("podlingtest: %s: %v", what, err)
 }

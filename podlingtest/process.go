@@ -81,6 +81,9 @@ func (p *process) ended() error {
 	return fmt.Errorf("it ended (%s) without a word", how)
 }
 
+// gone is ended, as the reason why something did not come about.
+func (p *process) gone() error { return fmt.Errorf("podling is gone: %w", p.ended()) }
+
 // stop tells it to end, and ends it if it does not.
 func (p *process) stop() error {
 	select {

@@ -58,7 +58,7 @@ func (c *Cluster) report() {
 		c.t.Log("pod " + key + "\n" + c.timeline(key))
 	}
 	if c.over() {
-		c.t.Logf("podling is gone: %v", c.env.process.ended())
+		c.t.Log(c.env.process.gone())
 	}
 }
 

@@ -36,7 +36,7 @@ func (c *Cluster) WentThrough(pod *v1.Pod, conditions ...Condition) {
 		case <-timeout.C:
 			c.tell(key, where, fmt.Errorf("not within %s", c.timeout))
 		case <-c.env.process.done:
-			c.tell(key, where, fmt.Errorf("podling is gone: %w", c.env.process.ended()))
+			c.tell(key, where, c.env.process.gone())
 		}
 	}
 }

@@ -98,11 +98,10 @@ func (c *Cluster) watch(of *trace.Tracer, follow func(trace.Event) error, listed
 	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	gone := func() error { return fmt.Errorf("podling is gone: %w", c.env.process.ended()) }
 	go func() {
 		select {
 		case <-c.env.process.done:
-			end(gone())
+			end(c.env.process.gone())
 		case <-ctx.Done():
 		}
 	}()
@@ -130,10 +129,8 @@ func (c *Cluster) watch(of *trace.Tracer, follow func(trace.Event) error, listed
 	case cause != nil:
 		return cause
 	}
-	select {
-	case <-c.env.process.done: // and that is why, rather than what it did not answer
-		return gone()
-	default:
-		return err
+	if c.over() { // and that is why, rather than what it did not answer
+		return c.env.process.gone()
 	}
+	return err
 }
