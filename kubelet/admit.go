@@ -92,7 +92,7 @@ func (d *desk) count(uid types.UID) {
 	if w == nil || d.rejected[uid] || d.preempted[uid] {
 		return
 	}
-	if pod := w.Newest(); pod.Status.Phase != v1.PodSucceeded && pod.Status.Phase != v1.PodFailed {
+	if pod := w.Newest(); !lifecycle.Terminal(pod.Status.Phase) {
 		d.taken.use.Add(pod)
 		d.taken.pods[uid] = pod
 	}

@@ -20,7 +20,7 @@ func (d *desk) active() []*v1.Pod {
 	defer d.mu.Unlock()
 	var out []*v1.Pod
 	for uid, w := range d.workers {
-		if pod := w.Pod(); pod != nil && !d.rejected[uid] && pod.Status.Phase != v1.PodSucceeded && pod.Status.Phase != v1.PodFailed {
+		if pod := w.Pod(); pod != nil && !d.rejected[uid] && !lifecycle.Terminal(pod.Status.Phase) {
 			out = append(out, pod)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // checkStatus holds a status that the API is given to the properties of a lifecycle.
 func (w *world) checkStatus(old, pod *v1.Pod) {
 	was, is := &old.Status, &pod.Status
-	if over(was.Phase) && is.Phase != was.Phase {
+	if lifecycle.Terminal(was.Phase) && is.Phase != was.Phase {
 		w.wrong("pod %s was %s and is %s", pod.Name, was.Phase, is.Phase)
 	}
 	if is.ObservedGeneration < was.ObservedGeneration {
@@ -55,8 +55,6 @@ func (w *world) checkStatus(old, pod *v1.Pod) {
 		}
 	}
 }
-
-func over(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }
 
 // checkDeleted: when the node has a pod deleted, nothing of it runs any more.
 func (w *world) checkDeleted(pod *v1.Pod) {
@@ -123,7 +121,7 @@ func (w *world) checkTaken() {
 	defer d.mu.Unlock()
 	taken := map[types.UID]*v1.Pod{}
 	for uid, worker := range d.workers {
-		if pod := worker.Newest(); !d.rejected[uid] && !d.preempted[uid] && !over(pod.Status.Phase) {
+		if pod := worker.Newest(); !d.rejected[uid] && !d.preempted[uid] && !lifecycle.Terminal(pod.Status.Phase) {
 			taken[uid] = pod
 		}
 	}

@@ -107,7 +107,7 @@ func Short(pod *v1.Pod, room Room) []Shortage {
 // (upstream: rejectPod in pkg/kubelet/kubelet.go).
 func rejected(pod *v1.Pod, old *v1.PodStatus, seen *Observed, now metav1.Time) Plan {
 	var p Plan
-	if terminal(old.Phase) {
+	if Terminal(old.Phase) {
 		p.Status = *old
 	} else {
 		p.Status = v1.PodStatus{QOSClass: pod.Status.QOSClass, Phase: v1.PodFailed, Reason: seen.Rejected.Reason,

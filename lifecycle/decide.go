@@ -24,7 +24,7 @@ func Decide(pod *v1.Pod, seen Observed, now time.Time) Plan {
 		return underway(pod, old, &seen, now)
 	case seen.Rejected != nil:
 		return rejected(pod, old, &seen, second(metav1.NewTime(now)))
-	case seen.Reported == nil && terminal(old.Phase) && len(seen.Containers)+len(seen.Sandboxes) == 0:
+	case seen.Reported == nil && Terminal(old.Phase) && len(seen.Containers)+len(seen.Sandboxes) == 0:
 		return long(pod, old, &seen)
 	}
 	if until := settling(pod, old, &seen, now); !until.IsZero() && pod.DeletionTimestamp == nil && !seen.Gone && !seen.Killed && seen.Evict == nil {

@@ -197,7 +197,7 @@ func (k *keyer) status() {
 	k.str(string(s.Phase))
 	k.str(s.Reason)
 	k.num(int(k.life.pod.Generation - s.ObservedGeneration))
-	k.bit(terminal(k.life.pod.Status.Phase))
+	k.bit(Terminal(k.life.pod.Status.Phase))
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		k.str(string(c.Type))

@@ -193,7 +193,7 @@ func (l *life) checkCalm(p *Plan) {
 		l.fail("nothing is to be done for a pod that was deleted")
 	}
 	switch s := &p.Status; {
-	case terminal(s.Phase):
+	case Terminal(s.Phase):
 		if l.seen.anyRunning() {
 			l.fail("the pod is %s and a container runs", s.Phase)
 		}

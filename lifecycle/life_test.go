@@ -138,7 +138,7 @@ func (l *life) check(p *Plan) {
 	if old == nil {
 		old = &l.pod.Status // what the node before this one reported
 	}
-	if terminal(old.Phase) && s.Phase != old.Phase {
+	if Terminal(old.Phase) && s.Phase != old.Phase {
 		l.fail("a pod that was %s is %s", old.Phase, s.Phase)
 	}
 	for _, lists := range [][2][]v1.ContainerStatus{{old.InitContainerStatuses, s.InitContainerStatuses}, {old.ContainerStatuses, s.ContainerStatuses}} {

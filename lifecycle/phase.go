@@ -113,4 +113,5 @@ func static(pod *v1.Pod) bool {
 // sourceAnnotation says where a pod is from (upstream: pkg/kubelet/types/pod_update.go).
 const sourceAnnotation = "kubernetes.io/config.source"
 
-func terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }
+// Terminal: the pod is over, and stays so.
+func Terminal(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }

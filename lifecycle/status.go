@@ -25,7 +25,7 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	}
 	now := second(metav1.NewTime(st.now))
 	s = *old                                   // what others own stays; everything below is replaced, never changed in place
-	if !terminal(old.Phase) || !seen.Cleaned { // what is done to a pod that is over, the node no longer observes
+	if !Terminal(old.Phase) || !seen.Cleaned { // what is done to a pod that is over, the node no longer observes
 		s.ObservedGeneration = pod.Generation
 	}
 	if s.StartTime == nil {
@@ -46,15 +46,15 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 	all := slices.Concat(s.InitContainerStatuses, s.ContainerStatuses)
 	s.Phase = phase(pod, old, all, seen.Killed && !static(pod), regularActive(pod, seen))
 	switch { // what was once said to be over stays so, and the way it was said
-	case terminal(old.Phase):
+	case Terminal(old.Phase):
 		s.Phase = old.Phase
-	case terminal(pod.Status.Phase):
+	case Terminal(pod.Status.Phase):
 		s.Phase = pod.Status.Phase
 	}
 	if s.Phase != old.Phase {
 		s.Reason, s.Message = "", ""
 	}
-	if !terminal(old.Phase) {
+	if !Terminal(old.Phase) {
 		end(pod, &s, seen, p, st.now)
 	}
 	s.Conditions = conditions(pod, old, &s, seen, now)
@@ -69,8 +69,8 @@ func status(pod *v1.Pod, old *v1.PodStatus, seen *Observed, p *Plan, st *starts)
 		settle(pod, seen, &s) // the conditions stay as the containers' own states made them
 	}
 
-	over = terminal(s.Phase)
-	if over && !terminal(old.Phase) && !seen.Killed {
+	over = Terminal(s.Phase)
+	if over && !Terminal(old.Phase) && !seen.Killed {
 		// Nobody may think that the pod is over while something of it may still run.
 		s.Phase, s.Reason, s.Message = old.Phase, old.Reason, old.Message
 		if s.Phase == "" {
@@ -146,7 +146,7 @@ func settle(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 			c.State = v1.ContainerState{Terminated: lost(message)}
 		}
 	}
-	if !terminal(s.Phase) && !static(pod) {
+	if !Terminal(s.Phase) && !static(pod) {
 		s.Phase, s.Reason, s.Message = v1.PodFailed, "", ""
 	}
 }
@@ -154,7 +154,7 @@ func settle(pod *v1.Pod, seen *Observed, s *v1.PodStatus) {
 // settled: the pod is over, and the status says of each of its containers how it ended.
 func settled(s *v1.PodStatus) bool {
 	running := func(c v1.ContainerStatus) bool { return c.State.Terminated == nil }
-	return terminal(s.Phase) && len(s.ContainerStatuses) > 0 && !slices.ContainsFunc(s.ContainerStatuses, running) && !slices.ContainsFunc(s.InitContainerStatuses, running)
+	return Terminal(s.Phase) && len(s.ContainerStatuses) > 0 && !slices.ContainsFunc(s.ContainerStatuses, running) && !slices.ContainsFunc(s.InitContainerStatuses, running)
 }
 
 // wasInitialized: the regular containers were due to run, and not only because

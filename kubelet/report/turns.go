@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-	v1 "k8s.io/api/core/v1"
+
+	"github.com/podling/podling/lifecycle"
 )
 
 // Turns bound how many pods are written at one time by all reporters that share
@@ -95,5 +96,5 @@ func (r *Reporter) gather(q *queue) {
 
 // ending: more is to be said of a pod that is deleted.
 func ending(w write) bool {
-	return w.pod.DeletionTimestamp != nil && w.status.Phase != v1.PodSucceeded && w.status.Phase != v1.PodFailed
+	return w.pod.DeletionTimestamp != nil && !lifecycle.Terminal(w.status.Phase)
 }
